@@ -1,0 +1,3 @@
+//! The one binary: demo, sandbox, node, client, codec, pvm, link.
+
+fn main() {}

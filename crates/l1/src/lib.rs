@@ -1,0 +1,1 @@
+//! How a program talks to a layer 1: RPC client, head stream, wallet and signers, fees, injector.

@@ -1,0 +1,2 @@
+//! Michelson: parse, print, typecheck, interpret, pack.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The rollup node: follow layer 1, rebuild the inbox, evaluate, commit, publish, cement, serve.

@@ -1,0 +1,1 @@
+//! The embedded layer 1: ledger, block production, Tezos node RPC, persistence.
