@@ -1,2 +1,16 @@
-//! What Tezos itself defines and all rooms speak: hashes, keys, base58check, the binary codec, Micheline, operations, receipts, block headers.
+//! What Tezos itself defines and all other rooms speak: hashes and keys, base58check, the binary codec,
+//! Micheline, operations, receipts, block headers (`spec/protocol.md` §0–2).
+//!
+//! No rules live here: a value that decodes is well-formed, not necessarily valid.
 #![forbid(unsafe_code)]
+
+pub mod base58;
+pub mod blake2b;
+pub mod codec;
+pub mod contract;
+pub mod hash;
+pub mod key;
+pub mod micheline;
+pub mod number;
+pub mod prim;
+pub mod scalar;

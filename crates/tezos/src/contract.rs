@@ -1,0 +1,283 @@
+//! Who can hold tez, code or messages: implicit accounts, originated contracts, rollups; and entrypoints
+//! (`spec/protocol.md` §2.3).
+
+use crate::base58::Base58Error;
+use crate::codec::{Decode, Decoded, Encode, Problem, Reader, put_dynamic};
+use crate::hash::{ContractHash, SmartRollupAddress};
+use crate::key::PublicKeyHash;
+use std::fmt;
+use std::str::FromStr;
+
+/// An account of the layer 1: 22 bytes in binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Contract {
+    /// An account with a key (`tz…`).
+    Implicit(PublicKeyHash),
+    /// A contract with code (`KT1…`).
+    Originated(ContractHash),
+}
+
+/// What a transfer or a Michelson address can name: an account or a rollup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// An account.
+    Contract(Contract),
+    /// A smart rollup (`sr1…`).
+    SmartRollup(SmartRollupAddress),
+}
+
+impl From<PublicKeyHash> for Contract {
+    fn from(hash: PublicKeyHash) -> Self {
+        Contract::Implicit(hash)
+    }
+}
+
+impl From<ContractHash> for Contract {
+    fn from(hash: ContractHash) -> Self {
+        Contract::Originated(hash)
+    }
+}
+
+impl From<Contract> for Destination {
+    fn from(contract: Contract) -> Self {
+        Destination::Contract(contract)
+    }
+}
+
+impl From<SmartRollupAddress> for Destination {
+    fn from(rollup: SmartRollupAddress) -> Self {
+        Destination::SmartRollup(rollup)
+    }
+}
+
+impl fmt::Display for Contract {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Contract::Implicit(hash) => hash.fmt(f),
+            Contract::Originated(hash) => hash.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Contract(contract) => contract.fmt(f),
+            Destination::SmartRollup(rollup) => rollup.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Contract {
+    type Err = Base58Error;
+    fn from_str(text: &str) -> Result<Self, Base58Error> {
+        if text.starts_with("KT1") {
+            text.parse().map(Contract::Originated)
+        } else {
+            text.parse().map(Contract::Implicit)
+        }
+    }
+}
+
+impl FromStr for Destination {
+    type Err = Base58Error;
+    fn from_str(text: &str) -> Result<Self, Base58Error> {
+        if text.starts_with("sr1") {
+            text.parse().map(Destination::SmartRollup)
+        } else {
+            text.parse().map(Destination::Contract)
+        }
+    }
+}
+
+crate::json_as_text!(Contract);
+crate::json_as_text!(Destination);
+
+const IMPLICIT: u8 = 0;
+const ORIGINATED: u8 = 1;
+const SMART_ROLLUP: u8 = 3;
+
+/// An address of 20 bytes followed by one byte of padding.
+fn padded(reader: &mut Reader<'_>, what: &'static str) -> Decoded<[u8; 20]> {
+    let hash = reader.array(what)?;
+    let at = reader.clone();
+    match reader.byte(what)? {
+        0 => Ok(hash),
+        _ => Err(at.error(what, Problem::Other("the padding byte is not zero"))),
+    }
+}
+
+impl Encode for Contract {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Contract::Implicit(hash) => {
+                out.push(IMPLICIT);
+                hash.encode(out);
+            }
+            Contract::Originated(hash) => {
+                out.push(ORIGINATED);
+                hash.encode(out);
+                out.push(0);
+            }
+        }
+    }
+}
+
+impl Decode for Contract {
+    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let at = reader.clone();
+        match reader.byte("contract")? {
+            IMPLICIT => PublicKeyHash::decode(reader).map(Contract::Implicit),
+            ORIGINATED => padded(reader, "contract").map(|hash| Contract::Originated(ContractHash(hash))),
+            other => Err(at.error("contract", Problem::Tag(other))),
+        }
+    }
+}
+
+impl Encode for Destination {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Destination::Contract(contract) => contract.encode(out),
+            Destination::SmartRollup(rollup) => {
+                out.push(SMART_ROLLUP);
+                rollup.encode(out);
+                out.push(0);
+            }
+        }
+    }
+}
+
+impl Decode for Destination {
+    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        match reader.peek().first() {
+            Some(&SMART_ROLLUP) => {
+                reader.byte("destination")?;
+                padded(reader, "destination").map(|hash| Destination::SmartRollup(SmartRollupAddress(hash)))
+            }
+            _ => Contract::decode(reader).map(Destination::Contract),
+        }
+    }
+}
+
+/// The name of an entrypoint, at most 31 bytes; `default` when none is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entrypoint(String);
+
+/// A text that cannot name an entrypoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{name}' is not an entrypoint name: at most 31 letters, digits, '_', '.', '%' or '@', not starting with '.', '%' or '@'"
+)]
+pub struct EntrypointError {
+    name: String,
+}
+
+/// Names with a tag of their own in the binary form of a transaction.
+const SHORT: [&str; 10] = [
+    "default",
+    "root",
+    "do",
+    "set_delegate",
+    "remove_delegate",
+    "deposit",
+    "stake",
+    "unstake",
+    "finalize_unstake",
+    "set_delegate_parameters",
+];
+const LONG_TAG: u8 = 255;
+const MAX_ENTRYPOINT: usize = 31;
+
+impl Entrypoint {
+    /// The entrypoint `default`.
+    pub fn default_entrypoint() -> Self {
+        Entrypoint(SHORT[0].to_owned())
+    }
+
+    /// Whether this is `default`.
+    pub fn is_default(&self) -> bool {
+        self.0 == SHORT[0]
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn from_bytes_named(at: &Reader<'_>, bytes: &[u8]) -> Decoded<Self> {
+        std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|name| name.parse().ok())
+            .ok_or_else(|| at.error("entrypoint", Problem::Other("not an entrypoint name")))
+    }
+
+    /// The form used in ticket transfers and outbox messages: four-byte length and name.
+    pub fn encode_simple(&self, out: &mut Vec<u8>) {
+        put_dynamic(out, self.0.as_bytes());
+    }
+
+    /// Reads the form of [`Entrypoint::encode_simple`].
+    pub fn decode_simple(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let at = reader.clone();
+        Self::from_bytes_named(&at, reader.dynamic("entrypoint")?)
+    }
+}
+
+impl Default for Entrypoint {
+    fn default() -> Self {
+        Self::default_entrypoint()
+    }
+}
+
+impl fmt::Display for Entrypoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Entrypoint {
+    type Err = EntrypointError;
+    fn from_str(name: &str) -> Result<Self, EntrypointError> {
+        let name = if name.is_empty() { SHORT[0] } else { name };
+        let first = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        let valid = name.len() <= MAX_ENTRYPOINT
+            && name.bytes().next().is_some_and(first)
+            && name.bytes().all(|c| first(c) || matches!(c, b'.' | b'%' | b'@'));
+        if valid {
+            Ok(Entrypoint(name.to_owned()))
+        } else {
+            Err(EntrypointError { name: name.chars().take(40).collect() })
+        }
+    }
+}
+
+crate::json_as_text!(Entrypoint);
+
+impl Encode for Entrypoint {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match SHORT.iter().position(|short| *short == self.0) {
+            Some(tag) => out.push(tag as u8),
+            None => {
+                out.extend([LONG_TAG, self.0.len() as u8]);
+                out.extend_from_slice(self.0.as_bytes());
+            }
+        }
+    }
+}
+
+impl Decode for Entrypoint {
+    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let at = reader.clone();
+        match reader.byte("entrypoint")? {
+            LONG_TAG => {
+                let length = reader.byte("entrypoint")?;
+                let name = reader.take(usize::from(length), "entrypoint")?;
+                Self::from_bytes_named(&at, name)
+            }
+            tag => match SHORT.get(usize::from(tag)) {
+                Some(name) => Ok(Entrypoint((*name).to_owned())),
+                None => Err(at.error("entrypoint", Problem::Tag(tag))),
+            },
+        }
+    }
+}
