@@ -9,6 +9,7 @@ pub mod blake2b;
 pub mod codec;
 pub mod contract;
 pub mod hash;
+pub mod json;
 pub mod key;
 pub mod micheline;
 pub mod number;
