@@ -2,5 +2,45 @@
 //! word (`soru client …`).
 
 mod grammar;
+mod tools;
 
-fn main() {}
+use grammar::{CliError, Request};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut argv = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let called_as = argv.next().unwrap_or_default();
+    let (tool, words) = tools::choose(&called_as, argv.collect());
+    match grammar::parse(&tool, &words).and_then(|request| run(request)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = error.to_string();
+            if !text.is_empty() {
+                eprintln!("{text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(request: Request) -> Result<(), CliError> {
+    match request {
+        Request::Print(text) => {
+            print_to_pipe(&text);
+            Ok(())
+        }
+        Request::Run(handler, invocation) => {
+            let runtime = tokio::runtime::Runtime::new().map_err(CliError::failed)?;
+            let result = runtime.block_on(handler(*invocation));
+            // a blocked helper thread must not keep a finished command alive
+            runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+            result
+        }
+    }
+}
+
+/// Prints text; a reader that closed the pipe early is no error.
+fn print_to_pipe(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

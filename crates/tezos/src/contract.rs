@@ -159,15 +159,13 @@ impl Decode for Destination {
     }
 }
 
-/// The name of an entrypoint, at most 31 bytes; `default` when none is given.
+/// The name of an entrypoint: any text of 1 to 31 bytes; `default` when none is given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entrypoint(String);
 
-/// A text that cannot name an entrypoint.
+/// A text too long to name an entrypoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{name}' is not an entrypoint name: at most 31 letters, digits, '_', '.', '%' or '@', not starting with '.', '%' or '@'"
-)]
+#[error("'{name}' is too long for an entrypoint name: at most {MAX_ENTRYPOINT} bytes")]
 pub struct EntrypointError {
     name: String,
 }
@@ -239,11 +237,7 @@ impl FromStr for Entrypoint {
     type Err = EntrypointError;
     fn from_str(name: &str) -> Result<Self, EntrypointError> {
         let name = if name.is_empty() { SHORT[0] } else { name };
-        let first = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-        let valid = name.len() <= MAX_ENTRYPOINT
-            && name.bytes().next().is_some_and(first)
-            && name.bytes().all(|c| first(c) || matches!(c, b'.' | b'%' | b'@'));
-        if valid {
+        if name.len() <= MAX_ENTRYPOINT {
             Ok(Entrypoint(name.to_owned()))
         } else {
             Err(EntrypointError { name: name.chars().take(40).collect() })

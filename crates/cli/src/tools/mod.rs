@@ -1,0 +1,61 @@
+//! The tools the binary can act as, and the names under which it does.
+
+pub mod link;
+mod soru;
+
+use crate::grammar::Tool;
+use std::path::Path;
+
+/// What the binary can act as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `soru` itself: the words that belong to no other tool.
+    Soru,
+}
+
+/// The names of the reference's programs (without protocol suffix) and the role each means.
+const NAMES: &[(&str, Role)] = &[];
+
+/// Text of `--version` for every role.
+pub fn version() -> String {
+    format!("soru {}", env!("CARGO_PKG_VERSION"))
+}
+
+impl Role {
+    /// The role of a program name; protocol suffixes (`-alpha`, `-PtMumbai`) do not count.
+    fn of_program(name: &str) -> Option<Role> {
+        NAMES
+            .iter()
+            .filter(|(known, _)| {
+                name.strip_prefix(known).is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('-'))
+            })
+            .max_by_key(|(known, _)| known.len())
+            .map(|(_, role)| *role)
+    }
+
+    /// The role of a first word after `soru`.
+    fn of_word(_word: &str) -> Option<Role> {
+        None
+    }
+
+    fn tool(self, name: String) -> Tool {
+        match self {
+            Role::Soru => soru::tool(name),
+        }
+    }
+}
+
+/// The tool a command line means, and the words left for it.
+pub fn choose(called_as: &str, mut words: Vec<String>) -> (Tool, Vec<String>) {
+    let program = Path::new(called_as).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    if let Some(role) = Role::of_program(&program) {
+        return (role.tool(program), words);
+    }
+    match words.first().and_then(|word| Role::of_word(word)) {
+        Some(role) => {
+            let name = format!("soru {}", words.remove(0));
+            (role.tool(name), words)
+        }
+        None => (Role::Soru.tool("soru".to_owned()), words),
+    }
+}
