@@ -1,0 +1,246 @@
+//! Directories with pending changes. A change is only noted here; when a hash is asked for, the net changes are worked into
+//! the trie in byte order of their steps. Both the speed of batches and the loads of a proof (`spec/pvm.md` §2.2) rest on it.
+
+use std::sync::{Arc, OnceLock};
+
+use imbl::OrdMap;
+
+use crate::error::TreeError;
+use crate::inode;
+use crate::node::{Inode, Node, bury};
+use crate::step::Step;
+
+/// A directory `base` with changes on top. `folded` caches the result of working them in.
+#[derive(Clone)]
+pub(crate) struct Dirty {
+    base: Arc<Inode>,
+    pending: Pending,
+    /// How many pending changes are additions (the others are removals).
+    additions: usize,
+    /// Entries now, minus entries of `base`.
+    growth: i64,
+    folded: OnceLock<Arc<Inode>>,
+}
+
+/// Net change of a step: its new node, or `None` when it goes.
+type Change = Option<Node>;
+
+/// Changes in byte order of their steps: a short list, or a persistent map when there are many.
+#[derive(Clone)]
+enum Pending {
+    Few(Vec<(Step, Change)>),
+    Many(OrdMap<Step, Change>),
+}
+
+const FEW: usize = 16;
+
+impl Dirty {
+    pub(crate) fn new(base: Arc<Inode>) -> Dirty {
+        Dirty {
+            base,
+            pending: Pending::Few(Vec::new()),
+            additions: 0,
+            growth: 0,
+            folded: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn base(&self) -> &Arc<Inode> {
+        &self.base
+    }
+
+    pub(crate) fn folded(&self) -> Option<&Arc<Inode>> {
+        self.folded.get()
+    }
+
+    pub(crate) fn get(&self, step: &[u8]) -> Result<Option<&Node>, TreeError> {
+        match self.pending.get(step) {
+            Some(change) => Ok(change.as_ref()),
+            None => self.base.find(step),
+        }
+    }
+
+    /// A pending new node, to be changed in place. The caller changes it: what was folded before no longer holds.
+    pub(crate) fn pending_mut(&mut self, step: &[u8]) -> Option<&mut Node> {
+        self.pending.get_mut(step)?.as_mut()
+    }
+
+    /// Forgets the folded form, after a change below.
+    pub(crate) fn touch(&mut self) {
+        self.folded = OnceLock::new();
+    }
+
+    /// Notes that `step` is now `change`; `existed` tells whether it was bound before.
+    pub(crate) fn set(&mut self, step: &[u8], change: Change, existed: bool) {
+        self.touch();
+        self.growth += i64::from(change.is_some()) - i64::from(existed);
+        self.additions += usize::from(change.is_some());
+        let old = if change.is_none() && self.base.is_known_empty() {
+            // nothing below: a removal leaves nothing to remember
+            self.pending.remove(step)
+        } else {
+            self.pending.insert(step, change)
+        };
+        self.additions -= usize::from(matches!(old, Some(Some(_))));
+    }
+
+    /// Whether no entry is left. Loads what the reference loads (§2.2.5).
+    pub(crate) fn is_empty(&self) -> Result<bool, TreeError> {
+        if self.additions > 0 {
+            return Ok(false);
+        }
+        let count = self.base.count()?;
+        if count == 0 || count > self.pending.len() as u64 {
+            return Ok(count == 0);
+        }
+        let mut empty = true;
+        self.base.visit(0, u64::MAX, &mut |entry| {
+            empty = self.pending.get(&entry.step).is_some();
+            empty
+        })?;
+        Ok(empty)
+    }
+
+    /// The number of entries. On a directory of a proof this folds, for the loads that come with it.
+    pub(crate) fn count(&self) -> Result<u64, TreeError> {
+        Ok(self.base.count()?.saturating_add_signed(self.growth))
+    }
+
+    /// Works the pending changes into the trie, here and in all pending directories below, without recursion over paths.
+    pub(crate) fn fold(self: &Arc<Self>) -> Result<&Arc<Inode>, TreeError> {
+        if self.folded.get().is_none() {
+            let mut stack = vec![self.clone()];
+            while let Some(top) = stack.last().cloned() {
+                let height = stack.len();
+                if top.folded.get().is_none() {
+                    top.pending.for_each(|_, change| {
+                        if let Some(Node::Dirty(child)) = change
+                            && child.folded.get().is_none()
+                        {
+                            stack.push(child.clone());
+                        }
+                        Ok(())
+                    })?;
+                    if stack.len() > height {
+                        continue;
+                    }
+                    let _ = top.folded.set(top.replay()?);
+                }
+                stack.truncate(height - 1);
+            }
+        }
+        // set by the last round of the loop
+        self.folded.get().ok_or(TreeError::TrieTooDeep)
+    }
+
+    fn replay(&self) -> Result<Arc<Inode>, TreeError> {
+        let mut root = self.base.clone();
+        self.pending.for_each(|step, change| match change {
+            Some(Node::Dirty(child)) => match child.folded.get() {
+                Some(folded) => inode::add(&mut root, step, Node::Dir(folded.clone())),
+                None => Err(TreeError::TrieTooDeep),
+            },
+            Some(node) => inode::add(&mut root, step, node.clone()),
+            None => inode::remove(&mut root, step),
+        })?;
+        root.hash();
+        Ok(root)
+    }
+
+    /// Takes all directories out, for [`bury`].
+    pub(crate) fn uproot(&mut self, queue: &mut Vec<Node>) {
+        queue.push(Node::Dir(std::mem::replace(&mut self.base, Inode::empty())));
+        if let Some(folded) = self.folded.take() {
+            queue.push(Node::Dir(folded));
+        }
+        match std::mem::replace(&mut self.pending, Pending::Few(Vec::new())) {
+            Pending::Few(changes) => {
+                queue.extend(changes.into_iter().filter_map(|(_, change)| change))
+            }
+            // the map may be shared with another tree: hold its directories while our part of it goes
+            Pending::Many(changes) => {
+                let directories = changes
+                    .values()
+                    .flatten()
+                    .filter(|node| !matches!(node, Node::Leaf(_)));
+                queue.extend(directories.cloned());
+            }
+        }
+    }
+}
+
+impl Drop for Dirty {
+    fn drop(&mut self) {
+        let mut queue = Vec::new();
+        self.uproot(&mut queue);
+        bury(queue);
+    }
+}
+
+impl Pending {
+    fn len(&self) -> usize {
+        match self {
+            Pending::Few(changes) => changes.len(),
+            Pending::Many(changes) => changes.len(),
+        }
+    }
+
+    fn position(changes: &[(Step, Change)], step: &[u8]) -> Result<usize, usize> {
+        changes.binary_search_by(|(s, _)| s.as_bytes().cmp(step))
+    }
+
+    fn get(&self, step: &[u8]) -> Option<&Change> {
+        match self {
+            Pending::Few(changes) => Self::position(changes, step).ok().map(|i| &changes[i].1),
+            Pending::Many(changes) => changes.get(step),
+        }
+    }
+
+    fn get_mut(&mut self, step: &[u8]) -> Option<&mut Change> {
+        match self {
+            Pending::Few(changes) => Self::position(changes, step)
+                .ok()
+                .map(|i| &mut changes[i].1),
+            Pending::Many(changes) => changes.get_mut(step),
+        }
+    }
+
+    fn insert(&mut self, step: &[u8], change: Change) -> Option<Change> {
+        match self {
+            Pending::Few(changes) => match Self::position(changes, step) {
+                Ok(i) => Some(std::mem::replace(&mut changes[i].1, change)),
+                Err(i) => {
+                    changes.insert(i, (step.into(), change));
+                    if changes.len() > FEW {
+                        *self = Pending::Many(std::mem::take(changes).into_iter().collect());
+                    }
+                    None
+                }
+            },
+            Pending::Many(changes) => changes.insert(step.into(), change),
+        }
+    }
+
+    fn remove(&mut self, step: &[u8]) -> Option<Change> {
+        match self {
+            Pending::Few(changes) => Self::position(changes, step)
+                .ok()
+                .map(|i| changes.remove(i).1),
+            Pending::Many(changes) => changes.remove(step),
+        }
+    }
+
+    fn for_each(
+        &self,
+        mut f: impl FnMut(&Step, &Change) -> Result<(), TreeError>,
+    ) -> Result<(), TreeError> {
+        match self {
+            Pending::Few(changes) => changes
+                .iter()
+                .try_for_each(|(step, change)| f(step, change)),
+            Pending::Many(changes) => changes
+                .iter()
+                .try_for_each(|(step, change)| f(step, change)),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Hashes of leaves, flat directories, buckets and forks (`spec/pvm.md` §1.2–§1.4).
+
+use std::fmt;
+
+use blake2b_simd::Params;
+
+/// The hash of a leaf or a directory: BLAKE2b-256 of the preimages of `spec/pvm.md` §1.2–§1.4.
+///
+/// The hash of a state's root is both its context hash (`Co…`) and its state hash (`srs1…`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeHash(pub [u8; 32]);
+
+impl NodeHash {
+    /// The hash of the empty directory.
+    pub const EMPTY: NodeHash = NodeHash([
+        0x81, 0xe4, 0x7a, 0x19, 0xe6, 0xb2, 0x9b, 0x0a, 0x65, 0xb9, 0x59, 0x17, 0x62, 0xce, 0x51,
+        0x43, 0xed, 0x30, 0xd0, 0x26, 0x1e, 0x5d, 0x24, 0xa3, 0x20, 0x17, 0x52, 0x50, 0x6b, 0x20,
+        0xf1, 0x5c,
+    ]);
+
+    /// The 32 raw bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for NodeHash {
+    fn from(bytes: [u8; 32]) -> Self {
+        NodeHash(bytes)
+    }
+}
+
+impl AsRef<[u8]> for NodeHash {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for NodeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeHash({self})")
+    }
+}
+
+/// What an entry of a directory is; part of the hash of the directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Leaf,
+    Directory,
+}
+
+fn params() -> Params {
+    let mut params = Params::new();
+    params.hash_length(32);
+    params
+}
+
+fn finish(hash: blake2b_simd::Hash) -> NodeHash {
+    let mut out = [0u8; 32];
+    out.copy_from_slice(hash.as_bytes());
+    NodeHash(out)
+}
+
+/// BLAKE2b-256 of `bytes`.
+pub(crate) fn blake2b(bytes: &[u8]) -> NodeHash {
+    finish(params().hash(bytes))
+}
+
+/// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit.
+#[derive(Clone, Copy)]
+pub(crate) struct TrieKey([u8; 32]);
+
+impl TrieKey {
+    pub(crate) fn of(step: &[u8]) -> TrieKey {
+        TrieKey(blake2b(step).0)
+    }
+
+    /// Index (0 or 1) of the child to follow at `depth`, which is below 256.
+    pub(crate) fn index(&self, depth: u8) -> usize {
+        let depth = usize::from(depth);
+        usize::from((self.0[depth / 8] >> (7 - depth % 8)) & 1)
+    }
+}
+
+/// §1.2.
+pub(crate) fn leaf(bytes: &[u8]) -> NodeHash {
+    let length = (bytes.len() as u64).to_be_bytes();
+    if bytes.len() <= 120 {
+        let mut block = [0u8; 128];
+        block[..8].copy_from_slice(&length);
+        block[8..8 + bytes.len()].copy_from_slice(bytes);
+        return blake2b(&block[..8 + bytes.len()]);
+    }
+    finish(params().to_state().update(&length).update(bytes).finalize())
+}
+
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// §1.3: the hash of a directory with at most two entries, given in byte order of their steps.
+pub(crate) fn flat<'a>(
+    entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>,
+) -> NodeHash {
+    let mut out = Vec::with_capacity(192);
+    out.extend_from_slice(&(entries.len() as u64).to_be_bytes());
+    for (step, kind, hash) in entries {
+        out.push(match kind {
+            Kind::Leaf => 0xff,
+            Kind::Directory => 0,
+        });
+        out.extend_from_slice(&[0; 7]);
+        put_varint(&mut out, step.len() as u64);
+        out.extend_from_slice(step);
+        out.extend_from_slice(&32u64.to_be_bytes());
+        out.extend_from_slice(&hash.0);
+    }
+    blake2b(&out)
+}
+
+/// §1.4: the hash of a bucket below depth 0, its entries given in byte order of their steps.
+pub(crate) fn bucket<'a>(
+    entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>,
+) -> NodeHash {
+    let mut out = Vec::with_capacity(128);
+    out.push(0);
+    put_varint(&mut out, entries.len() as u64);
+    for (step, kind, hash) in entries {
+        put_varint(&mut out, step.len() as u64);
+        out.extend_from_slice(step);
+        out.push(match kind {
+            Kind::Leaf => 1,
+            Kind::Directory => 0,
+        });
+        out.extend_from_slice(&hash.0);
+    }
+    blake2b(&out)
+}
+
+/// §1.4: the hash of a tree inode (a fork).
+pub(crate) fn fork(depth: u8, count: u64, children: [Option<NodeHash>; 2]) -> NodeHash {
+    let mut out = Vec::with_capacity(96);
+    out.push(1);
+    put_varint(&mut out, u64::from(depth));
+    put_varint(&mut out, count);
+    put_varint(&mut out, children.iter().flatten().count() as u64);
+    for (index, child) in children.iter().enumerate() {
+        if let Some(hash) = child {
+            out.push(index as u8);
+            out.extend_from_slice(&hash.0);
+        }
+    }
+    blake2b(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_directory_has_the_recorded_hash() {
+        assert_eq!(flat([].into_iter()), NodeHash::EMPTY);
+    }
+
+    #[test]
+    fn long_and_short_leaves_hash_alike() {
+        for n in [0usize, 1, 119, 120, 121, 512, 4096] {
+            let bytes = vec![7u8; n];
+            let mut whole = (n as u64).to_be_bytes().to_vec();
+            whole.extend_from_slice(&bytes);
+            assert_eq!(leaf(&bytes), blake2b(&whole), "{n} bytes");
+        }
+    }
+}

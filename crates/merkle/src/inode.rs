@@ -1,0 +1,206 @@
+//! The trie of one directory (`spec/pvm.md` §1.4): look up, list, add, remove. Every inode that these walk through is loaded,
+//! and nothing else, which is what §2.2 wants recorded.
+
+use std::sync::Arc;
+
+use crate::error::TreeError;
+use crate::hash::TrieKey;
+use crate::node::{Body, Bucket, Entry, Inode, Node};
+use crate::step::Step;
+
+/// Largest number of entries of a bucket.
+const BUCKET: u64 = 2;
+/// The reference refuses tries at or beyond this depth.
+const MAX_DEPTH: u8 = 50;
+
+impl Inode {
+    /// The node under `step` in the directory whose root inode this is.
+    pub(crate) fn find(&self, step: &[u8]) -> Result<Option<&Node>, TreeError> {
+        let mut body = self.body()?;
+        let mut key = None;
+        loop {
+            match body {
+                Body::Bucket(bucket) => return Ok(bucket.get(step).map(|entry| &entry.node)),
+                Body::Fork {
+                    depth, children, ..
+                } => {
+                    let key = key.get_or_insert_with(|| TrieKey::of(step));
+                    match &children[key.index(*depth)] {
+                        Some(child) => body = child.body()?,
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Visits entries in listing order (§1.5), leaving out the first `skip`, until `visit` returns false.
+    pub(crate) fn visit(
+        &self,
+        skip: u64,
+        take: u64,
+        visit: &mut dyn FnMut(&Entry) -> bool,
+    ) -> Result<(), TreeError> {
+        let (mut skip, mut take) = (skip, take);
+        if take > 0 {
+            self.visit_from(&mut skip, &mut take, visit)?;
+        }
+        Ok(())
+    }
+
+    fn visit_from(
+        &self,
+        skip: &mut u64,
+        take: &mut u64,
+        visit: &mut dyn FnMut(&Entry) -> bool,
+    ) -> Result<(), TreeError> {
+        match self.body()? {
+            Body::Bucket(bucket) => {
+                for entry in bucket.as_slice() {
+                    if *skip > 0 {
+                        *skip -= 1;
+                    } else if *take > 0 {
+                        *take = if visit(entry) { *take - 1 } else { 0 };
+                    }
+                }
+            }
+            Body::Fork { children, .. } => {
+                for child in children.iter().flatten() {
+                    if *take == 0 {
+                        break;
+                    }
+                    // skipping a child loads it, for its number of entries
+                    let count = child.count()?;
+                    if *skip >= count {
+                        *skip -= count;
+                    } else {
+                        child.visit_from(skip, take, visit)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Binds `step` to `node` in the directory with root inode `root`. An equal node changes nothing.
+pub(crate) fn add(root: &mut Arc<Inode>, step: &Step, node: Node) -> Result<(), TreeError> {
+    let replaced = match root.find(step)? {
+        Some(old) if old.kind() == node.kind() && old.known_hash() == node.known_hash() => {
+            return Ok(());
+        }
+        old => old.is_some(),
+    };
+    let mut key = None;
+    let mut level = 0u8;
+    let mut at = root;
+    loop {
+        match Inode::own(at)? {
+            Body::Fork {
+                depth,
+                count,
+                children,
+            } => {
+                *count += u64::from(!replaced);
+                level = *depth + 1;
+                let index = key.get_or_insert_with(|| TrieKey::of(step)).index(*depth);
+                at = children[index].get_or_insert_with(|| {
+                    Arc::new(Inode::new(Body::Bucket(Bucket::Empty), false))
+                });
+            }
+            body => {
+                let mut entries = body.take_bucket();
+                match entries.binary_search_by(|entry| entry.step.cmp(step)) {
+                    Ok(i) => entries[i].node = node,
+                    Err(i) => {
+                        let step = step.clone();
+                        entries.insert(i, Entry { step, node });
+                    }
+                }
+                *body = grown(entries, level)?;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The body for `entries` (in byte order) at `depth`: a bucket, or a fork when there are too many.
+fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
+    if entries.len() as u64 <= BUCKET {
+        return Ok(Body::Bucket(entries.into_iter().collect()));
+    }
+    if depth >= MAX_DEPTH {
+        return Err(TreeError::TrieTooDeep);
+    }
+    let count = entries.len() as u64;
+    let (left, right): (Vec<Entry>, Vec<Entry>) = entries
+        .into_iter()
+        .partition(|entry| TrieKey::of(&entry.step).index(depth) == 0);
+    let child = |entries: Vec<Entry>| -> Result<Option<Arc<Inode>>, TreeError> {
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(Inode::new(
+            grown(entries, depth + 1)?,
+            false,
+        ))))
+    };
+    Ok(Body::Fork {
+        depth,
+        count,
+        children: [child(left)?, child(right)?],
+    })
+}
+
+/// Removes `step` from the directory with root inode `root`, if it is there.
+pub(crate) fn remove(root: &mut Arc<Inode>, step: &Step) -> Result<(), TreeError> {
+    if root.find(step)?.is_none() {
+        return Ok(());
+    }
+    let mut key = None;
+    let mut at = root;
+    loop {
+        if let Body::Fork { count, .. } = at.body()?
+            && *count <= BUCKET + 1
+        {
+            // too small for a fork from now on: everything below comes together in a bucket
+            let mut rest = Vec::with_capacity(2);
+            at.visit(0, u64::MAX, &mut |entry| {
+                if entry.step != *step {
+                    rest.push(entry.clone());
+                }
+                true
+            })?;
+            rest.sort_by(|a, b| a.step.cmp(&b.step));
+            *Inode::own(at)? = Body::Bucket(rest.into_iter().collect());
+            return Ok(());
+        }
+        match Inode::own(at)? {
+            Body::Bucket(bucket) => {
+                *bucket = std::mem::take(bucket)
+                    .into_entries()
+                    .filter(|entry| entry.step != *step)
+                    .collect();
+                return Ok(());
+            }
+            Body::Fork {
+                depth,
+                count,
+                children,
+            } => {
+                *count -= 1;
+                let index = key.get_or_insert_with(|| TrieKey::of(step)).index(*depth);
+                let slot = &mut children[index];
+                if let Some(child) = slot
+                    && child.count()? == 1
+                {
+                    *slot = None;
+                }
+                match slot {
+                    Some(child) => at = child,
+                    None => return Ok(()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The nodes of a tree: leaves and inodes, immutable once shared, with cached hashes, loaded on demand from wherever they come.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use bytes::Bytes;
+
+use crate::dirty::Dirty;
+use crate::error::TreeError;
+use crate::hash::{self, Kind, NodeHash};
+use crate::step::Step;
+use crate::store::{StoreHandle, StoreId};
+
+/// A leaf or a directory. `Dirty` directories carry changes that are not yet worked into their trie; they never occur inside
+/// an inode.
+#[derive(Clone)]
+pub(crate) enum Node {
+    Leaf(Arc<Leaf>),
+    Dir(Arc<Inode>),
+    Dirty(Arc<Dirty>),
+}
+
+/// Where the content of a node comes from when it is not there yet.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// Made in memory: the content is always there.
+    Memory,
+    /// Loaded on demand from a node store.
+    Store(Arc<StoreHandle>),
+}
+
+/// A leaf. At least one of `hash` and `bytes` is set; without `bytes` they come from `source`.
+pub(crate) struct Leaf {
+    hash: OnceLock<NodeHash>,
+    bytes: OnceLock<Bytes>,
+    source: Source,
+    stored: Stored,
+}
+
+/// A node of the trie of a directory; its root inode (`root`) stands for the directory itself.
+/// At least one of `hash` and `body` is set; without `body` it comes from `source`.
+pub(crate) struct Inode {
+    hash: OnceLock<NodeHash>,
+    body: OnceLock<Body>,
+    root: bool,
+    source: Source,
+    stored: Stored,
+}
+
+/// The content of an inode (§1.4).
+#[derive(Clone)]
+pub(crate) enum Body {
+    /// At most two entries, in byte order of their steps.
+    Bucket(Bucket),
+    /// More than two entries below, split by the bit `depth` of their trie keys.
+    Fork {
+        depth: u8,
+        count: u64,
+        children: [Option<Arc<Inode>>; 2],
+    },
+}
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) step: Step,
+    pub(crate) node: Node,
+}
+
+#[derive(Clone, Default)]
+pub(crate) enum Bucket {
+    #[default]
+    Empty,
+    One(Entry),
+    Two([Entry; 2]),
+}
+
+/// The store (0: none) that already holds this node.
+#[derive(Default)]
+pub(crate) struct Stored(AtomicU64);
+
+impl Source {
+    fn stored(&self) -> Stored {
+        match self {
+            Source::Memory => Stored::default(),
+            Source::Store(handle) => Stored(handle.id().get().into()),
+        }
+    }
+}
+
+impl Leaf {
+    pub(crate) fn new(bytes: Bytes) -> Arc<Leaf> {
+        Arc::new(Leaf {
+            hash: OnceLock::new(),
+            bytes: bytes.into(),
+            source: Source::Memory,
+            stored: Stored::default(),
+        })
+    }
+
+    pub(crate) fn lazy(hash: NodeHash, source: Source) -> Arc<Leaf> {
+        let stored = source.stored();
+        Arc::new(Leaf {
+            hash: hash.into(),
+            bytes: OnceLock::new(),
+            source,
+            stored,
+        })
+    }
+
+    pub(crate) fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    pub(crate) fn hash(&self) -> NodeHash {
+        *self
+            .hash
+            .get_or_init(|| hash::leaf(self.loaded().map_or(&[], |bytes| bytes)))
+    }
+
+    /// The bytes if they are at hand, without loading (and recording) anything.
+    pub(crate) fn loaded(&self) -> Option<&Bytes> {
+        self.bytes.get()
+    }
+
+    pub(crate) fn bytes(&self) -> Result<&Bytes, TreeError> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(bytes);
+        }
+        let hash = self.hash();
+        let bytes = match &self.source {
+            Source::Memory => return Err(TreeError::Missing(hash)),
+            Source::Store(handle) => handle.leaf(&hash)?,
+        };
+        Ok(self.bytes.get_or_init(|| bytes))
+    }
+}
+
+impl Inode {
+    pub(crate) fn new(body: Body, root: bool) -> Inode {
+        Inode {
+            hash: OnceLock::new(),
+            body: body.into(),
+            root,
+            source: Source::Memory,
+            stored: Stored::default(),
+        }
+    }
+
+    pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source) -> Arc<Inode> {
+        let stored = source.stored();
+        Arc::new(Inode {
+            hash: hash.into(),
+            body: OnceLock::new(),
+            root,
+            source,
+            stored,
+        })
+    }
+
+    pub(crate) fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    /// The empty directory.
+    pub(crate) fn empty() -> Arc<Inode> {
+        static EMPTY: LazyLock<Arc<Inode>> =
+            LazyLock::new(|| Arc::new(Inode::new(Body::Bucket(Bucket::Empty), true)));
+        EMPTY.clone()
+    }
+
+    /// The body if it is at hand, without loading (and recording) anything.
+    pub(crate) fn loaded(&self) -> Option<&Body> {
+        self.body.get()
+    }
+
+    pub(crate) fn body(&self) -> Result<&Body, TreeError> {
+        if let Some(body) = self.body.get() {
+            return Ok(body);
+        }
+        let hash = self.hash();
+        let body = match &self.source {
+            Source::Memory => return Err(TreeError::Missing(hash)),
+            Source::Store(handle) => handle.body(&hash, self.root)?,
+        };
+        Ok(self.body.get_or_init(|| body))
+    }
+
+    /// The number of entries below.
+    pub(crate) fn count(&self) -> Result<u64, TreeError> {
+        Ok(self.body()?.count())
+    }
+
+    pub(crate) fn is_known_empty(&self) -> bool {
+        matches!(self.loaded(), Some(Body::Bucket(Bucket::Empty)))
+    }
+
+    pub(crate) fn hash(&self) -> NodeHash {
+        *self.hash.get_or_init(|| {
+            self.loaded()
+                .map_or(NodeHash::EMPTY, |body| body.hash(self.root))
+        })
+    }
+
+    /// Makes the inode ours to change: copied when it is shared, its hash forgotten.
+    pub(crate) fn own(this: &mut Arc<Inode>) -> Result<&mut Body, TreeError> {
+        this.body()?;
+        let inode = Arc::make_mut(this);
+        inode.hash = OnceLock::new();
+        inode.source = Source::Memory;
+        inode.stored = Stored::default();
+        // the body was loaded above
+        inode
+            .body
+            .get_mut()
+            .ok_or(TreeError::Missing(NodeHash::EMPTY))
+    }
+}
+
+impl Clone for Inode {
+    fn clone(&self) -> Self {
+        Inode {
+            hash: self.hash.clone(),
+            body: self.body.clone(),
+            root: self.root,
+            source: self.source.clone(),
+            stored: Stored::default(),
+        }
+    }
+}
+
+impl Body {
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Body::Bucket(bucket) => bucket.as_slice().len() as u64,
+            Body::Fork { count, .. } => *count,
+        }
+    }
+
+    pub(crate) fn hash(&self, root: bool) -> NodeHash {
+        match self {
+            Body::Bucket(bucket) => {
+                let entries = bucket
+                    .as_slice()
+                    .iter()
+                    .map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
+                if root {
+                    hash::flat(entries)
+                } else {
+                    hash::bucket(entries)
+                }
+            }
+            Body::Fork {
+                depth,
+                count,
+                children,
+            } => hash::fork(
+                *depth,
+                *count,
+                children
+                    .each_ref()
+                    .map(|child| child.as_ref().map(|child| child.hash())),
+            ),
+        }
+    }
+}
+
+impl Body {
+    /// Takes the entries out of a bucket.
+    pub(crate) fn take_bucket(&mut self) -> Vec<Entry> {
+        match self {
+            Body::Bucket(bucket) => std::mem::take(bucket).into_entries().collect(),
+            Body::Fork { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Bucket {
+    pub(crate) fn as_slice(&self) -> &[Entry] {
+        match self {
+            Bucket::Empty => &[],
+            Bucket::One(entry) => std::slice::from_ref(entry),
+            Bucket::Two(entries) => entries,
+        }
+    }
+
+    /// Appends an entry that comes after those that are there; there must be room.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        *self = std::mem::take(self).into_entries().chain([entry]).collect();
+    }
+
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        let [first, second] = match self {
+            Bucket::Empty => [None, None],
+            Bucket::One(entry) => [Some(entry), None],
+            Bucket::Two([first, second]) => [Some(first), Some(second)],
+        };
+        first.into_iter().chain(second)
+    }
+
+    pub(crate) fn get(&self, step: &[u8]) -> Option<&Entry> {
+        self.as_slice()
+            .iter()
+            .find(|entry| entry.step.as_bytes() == step)
+    }
+}
+
+impl FromIterator<Entry> for Bucket {
+    /// At most two entries, in byte order.
+    fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
+        let mut entries = entries.into_iter();
+        match (entries.next(), entries.next()) {
+            (None, _) => Bucket::Empty,
+            (Some(entry), None) => Bucket::One(entry),
+            (Some(first), Some(second)) => Bucket::Two([first, second]),
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Node::Leaf(_) => Kind::Leaf,
+            Node::Dir(_) | Node::Dirty(_) => Kind::Directory,
+        }
+    }
+
+    /// The hash of a leaf or of a directory without pending changes.
+    pub(crate) fn known_hash(&self) -> NodeHash {
+        match self {
+            Node::Leaf(leaf) => leaf.hash(),
+            Node::Dir(inode) => inode.hash(),
+            // inodes hold no dirty directories; were there one, its base is all that is known
+            Node::Dirty(dirty) => dirty
+                .folded()
+                .map_or_else(|| dirty.base().hash(), |inode| inode.hash()),
+        }
+    }
+
+    /// The hash when it needs no work: the reference compares subtrees only then (§1.5).
+    pub(crate) fn cached_hash(&self) -> Option<NodeHash> {
+        match self {
+            Node::Leaf(leaf) => leaf.hash.get().copied(),
+            Node::Dir(inode) => inode.hash.get().copied(),
+            Node::Dirty(dirty) => dirty.folded().map(|inode| inode.hash()),
+        }
+    }
+}
+
+impl Stored {
+    pub(crate) fn is_in(&self, store: StoreId) -> bool {
+        self.0.load(Ordering::Relaxed) == store.get()
+    }
+
+    pub(crate) fn set(&self, store: StoreId) {
+        self.0.store(store.get(), Ordering::Relaxed);
+    }
+}
+
+/// Takes the directories out of a dying body, so that a deep tree is not freed by recursion.
+fn uproot(body: &mut Body, queue: &mut Vec<Node>) {
+    match body {
+        Body::Bucket(bucket) => {
+            for entry in std::mem::take(bucket).into_entries() {
+                if !matches!(entry.node, Node::Leaf(_)) {
+                    queue.push(entry.node);
+                }
+            }
+        }
+        Body::Fork { children, .. } => {
+            queue.extend(children.iter_mut().filter_map(Option::take).map(Node::Dir))
+        }
+    }
+}
+
+/// Frees nodes one after the other instead of by recursion.
+pub(crate) fn bury(mut queue: Vec<Node>) {
+    while let Some(node) = queue.pop() {
+        match node {
+            Node::Leaf(_) => {}
+            Node::Dir(inode) => {
+                if let Some(mut inode) = Arc::into_inner(inode)
+                    && let Some(body) = inode.body.get_mut()
+                {
+                    uproot(body, &mut queue);
+                }
+            }
+            Node::Dirty(dirty) => {
+                if let Some(mut dirty) = Arc::into_inner(dirty) {
+                    dirty.uproot(&mut queue);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Inode {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.get_mut() {
+            let mut queue = Vec::new();
+            uproot(body, &mut queue);
+            bury(queue);
+        }
+    }
+}

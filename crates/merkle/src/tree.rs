@@ -1,0 +1,390 @@
+//! The tree as its users see it: paths of steps to leaves and directories (`spec/pvm.md` §1.5).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::dirty::Dirty;
+use crate::error::TreeError;
+use crate::hash::NodeHash;
+use crate::node::{Inode, Leaf, Node, Source, bury};
+use crate::record;
+use crate::step::Step;
+use crate::store::{NodeSink, NodeStore, StoreHandle};
+
+/// A persistent tree: a directory, or a leaf. Cloning is O(1), changing copies only the path that changes.
+///
+/// Where its nodes come from makes no difference to these operations: all in memory, loaded from a [`NodeStore`] when first
+/// read ([`Tree::open`]), recorded while a proof is produced, or rebuilt from a proof, when reading what the proof does not
+/// show is [`TreeError::Blinded`].
+///
+/// Rules that show (§1.5): no empty directory below the root; adding what is already there changes nothing; a leaf in the
+/// middle of a path is replaced by a directory; directories with more than two entries list in trie order, always.
+#[derive(Clone)]
+pub struct Tree {
+    node: Node,
+}
+
+/// Whether an update did anything.
+#[derive(PartialEq, Eq)]
+enum Updated {
+    Changed,
+    Unchanged,
+}
+
+impl Tree {
+    /// Longest path that is accepted, in steps; keys of the durable storage need about 125.
+    pub const MAX_PATH: usize = 1024;
+
+    /// The empty directory.
+    pub fn empty() -> Tree {
+        Tree {
+            node: Node::Dir(Inode::empty()),
+        }
+    }
+
+    /// A tree that is a single leaf.
+    pub fn leaf(bytes: impl Into<Bytes>) -> Tree {
+        Tree {
+            node: Node::Leaf(Leaf::new(bytes.into())),
+        }
+    }
+
+    /// The directory with hash `root` in `store`. Nothing is loaded yet.
+    pub fn open(store: Arc<dyn NodeStore + Send + Sync>, root: NodeHash) -> Tree {
+        if root == NodeHash::EMPTY {
+            return Tree::empty();
+        }
+        Tree {
+            node: Node::Dir(Inode::lazy(
+                root,
+                true,
+                Source::Store(StoreHandle::new(store)),
+            )),
+        }
+    }
+
+    /// Whether the tree is a single leaf.
+    pub fn is_leaf(&self) -> bool {
+        matches!(self.node, Node::Leaf(_))
+    }
+
+    /// Whether the tree is the empty directory.
+    pub fn is_empty(&self) -> Result<bool, TreeError> {
+        self.node.is_empty()
+    }
+
+    /// The bytes of the leaf at `path`; none where there is nothing or a directory.
+    pub fn find<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Bytes>, TreeError> {
+        match self.node.at(path)? {
+            Some(Node::Leaf(leaf)) => Ok(Some(leaf.bytes()?.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    /// The leaf or directory at `path`.
+    pub fn find_tree<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Tree>, TreeError> {
+        Ok(self.node.at(path)?.map(|node| Tree { node: node.clone() }))
+    }
+
+    /// Whether `path` holds a leaf. As [`Tree::find`], this reads the leaf.
+    pub fn mem<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<bool, TreeError> {
+        Ok(self.find(path)?.is_some())
+    }
+
+    /// Whether `path` holds a leaf or a directory.
+    pub fn mem_tree<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<bool, TreeError> {
+        Ok(self.node.at(path)?.is_some())
+    }
+
+    /// Number of entries of the directory at `path`; 0 for a leaf or nothing.
+    pub fn length<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<u64, TreeError> {
+        match self.node.at(path)? {
+            None | Some(Node::Leaf(_)) => Ok(0),
+            Some(Node::Dir(inode)) => inode.count(),
+            Some(Node::Dirty(dirty)) => dirty.count(),
+        }
+    }
+
+    /// Entries of the directory at `path` in listing order, from number `offset` on, at most `length` of them; none for a leaf
+    /// or nothing.
+    pub fn list<S: AsRef<[u8]>>(
+        &self,
+        path: &[S],
+        offset: u64,
+        length: Option<u64>,
+    ) -> Result<Vec<(Step, Tree)>, TreeError> {
+        let mut entries = Vec::new();
+        let inode = match self.node.at(path)? {
+            None | Some(Node::Leaf(_)) => return Ok(entries),
+            Some(Node::Dir(inode)) => inode,
+            Some(Node::Dirty(dirty)) => dirty.fold()?,
+        };
+        inode.visit(offset, length.unwrap_or(u64::MAX), &mut |entry| {
+            entries.push((
+                entry.step.clone(),
+                Tree {
+                    node: entry.node.clone(),
+                },
+            ));
+            true
+        })?;
+        Ok(entries)
+    }
+
+    /// Puts the leaf `value` at `path`.
+    pub fn add<S: AsRef<[u8]>>(
+        &mut self,
+        path: &[S],
+        value: impl Into<Bytes>,
+    ) -> Result<(), TreeError> {
+        self.update(path, Some(Node::Leaf(Leaf::new(value.into()))))
+    }
+
+    /// Puts `subtree` at `path`, in place of all that was there. An empty `subtree` removes instead.
+    pub fn add_tree<S: AsRef<[u8]>>(&mut self, path: &[S], subtree: Tree) -> Result<(), TreeError> {
+        self.update(path, Some(subtree.node))
+    }
+
+    /// Removes the leaf or directory at `path`, and the directories that this empties.
+    pub fn remove<S: AsRef<[u8]>>(&mut self, path: &[S]) -> Result<(), TreeError> {
+        self.update(path, None)
+    }
+
+    /// The hash of the tree.
+    pub fn hash(&self) -> Result<NodeHash, TreeError> {
+        match &self.node {
+            Node::Leaf(leaf) => Ok(leaf.hash()),
+            Node::Dir(inode) => Ok(inode.hash()),
+            Node::Dirty(dirty) => Ok(dirty.fold()?.hash()),
+        }
+    }
+
+    /// Writes all nodes that `sink` does not hold yet, children before parents, and returns the hash of the tree. From then on
+    /// the tree knows that `sink` holds them: committing again after few changes writes few records.
+    ///
+    /// When this fails, or the sink's writes are rolled back later, take a fresh [`StoreId`](crate::StoreId) for the sink.
+    pub fn commit(&self, sink: &mut dyn NodeSink) -> Result<NodeHash, TreeError> {
+        record::commit(&self.node, sink)
+    }
+
+    /// All leaves with their paths, in byte order of the steps. For dumps and comparisons: it reads everything.
+    pub fn leaves(&self) -> Leaves {
+        Leaves {
+            stack: vec![(Vec::new(), self.node.clone())],
+        }
+    }
+
+    fn update<S: AsRef<[u8]>>(&mut self, path: &[S], value: Option<Node>) -> Result<(), TreeError> {
+        if path.len() > Tree::MAX_PATH {
+            return Err(TreeError::PathTooLong(path.len()));
+        }
+        match path.split_first() {
+            Some((step, rest)) => {
+                if self.is_leaf() && value.is_some() {
+                    self.node = Node::Dir(Inode::empty());
+                }
+                if !self.is_leaf() {
+                    self.node.update(step.as_ref(), rest, value)?;
+                }
+            }
+            None => self.node = value.unwrap_or(Node::Dir(Inode::empty())),
+        }
+        Ok(())
+    }
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree::empty()
+    }
+}
+
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.node, self.node.cached_hash()) {
+            (Node::Leaf(leaf), _) => write!(f, "Leaf({:?})", leaf.loaded()),
+            (_, Some(hash)) => write!(f, "Directory({hash})"),
+            (_, None) => f.write_str("Directory(changed)"),
+        }
+    }
+}
+
+impl Node {
+    /// The entry `step` of a directory.
+    fn child(&self, step: &[u8]) -> Result<Option<&Node>, TreeError> {
+        match self {
+            Node::Leaf(_) => Ok(None),
+            Node::Dir(inode) => inode.find(step),
+            Node::Dirty(dirty) => dirty.get(step),
+        }
+    }
+
+    fn at<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<&Node>, TreeError> {
+        let mut node = self;
+        for step in path {
+            match node.child(step.as_ref())? {
+                Some(child) => node = child,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(node))
+    }
+
+    fn is_empty(&self) -> Result<bool, TreeError> {
+        match self {
+            Node::Leaf(_) => Ok(false),
+            Node::Dir(inode) => Ok(inode.hash() == NodeHash::EMPTY),
+            Node::Dirty(dirty) => dirty.is_empty(),
+        }
+    }
+
+    /// Binds `step` followed by `rest`, below this directory, to `value`, or unbinds it.
+    fn update<S: AsRef<[u8]>>(
+        &mut self,
+        step: &[u8],
+        rest: &[S],
+        value: Option<Node>,
+    ) -> Result<Updated, TreeError> {
+        self.settle();
+        let Some((next, rest)) = rest.split_first() else {
+            return self.bind(step, value);
+        };
+        // in place, as long as nobody else holds this directory
+        if let Node::Dirty(dirty) = self
+            && let Some(dirty) = Arc::get_mut(dirty)
+            && let Some(child @ (Node::Dir(_) | Node::Dirty(_))) = dirty.pending_mut(step)
+        {
+            let updated = child.update(next.as_ref(), rest, value)?;
+            if updated == Updated::Changed {
+                let emptied = child.is_empty()?;
+                dirty.touch();
+                if emptied {
+                    dirty.set(step, None, true);
+                }
+            }
+            return Ok(updated);
+        }
+        let (existed, mut child) = match self.child(step)? {
+            Some(child @ (Node::Dir(_) | Node::Dirty(_))) => (true, child.clone()),
+            // through a leaf, or through nothing, there is nothing to remove
+            _ if value.is_none() => return Ok(Updated::Unchanged),
+            other => (other.is_some(), Node::Dir(Inode::empty())),
+        };
+        if child.update(next.as_ref(), rest, value)? == Updated::Unchanged {
+            return Ok(Updated::Unchanged);
+        }
+        let change = if child.is_empty()? { None } else { Some(child) };
+        self.dirty().set(step, change, existed);
+        Ok(Updated::Changed)
+    }
+
+    /// [`Node::update`] of an entry of this very directory.
+    fn bind(&mut self, step: &[u8], value: Option<Node>) -> Result<Updated, TreeError> {
+        let old = self.child(step)?;
+        let existed = old.is_some();
+        let value = match value {
+            Some(node) if node.is_empty()? => None,
+            value => value,
+        };
+        let unchanged = match (old, &value) {
+            (None, None) => true,
+            (Some(old), Some(new)) => old.is_same(new),
+            _ => false,
+        };
+        if unchanged {
+            return Ok(Updated::Unchanged);
+        }
+        self.dirty().set(step, value, existed);
+        Ok(Updated::Changed)
+    }
+
+    /// Whether replacing one node by the other is known to change nothing. Directories are only compared by hashes that are
+    /// already known, as in the reference.
+    fn is_same(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Leaf(a), Node::Leaf(b)) => match (a.loaded(), b.loaded()) {
+                (Some(a), Some(b)) => a == b,
+                _ => a.hash() == b.hash(),
+            },
+            (Node::Leaf(_), _) | (_, Node::Leaf(_)) => false,
+            (Node::Dirty(a), Node::Dirty(b)) if Arc::ptr_eq(a, b) => true,
+            (a, b) => a.cached_hash().is_some() && a.cached_hash() == b.cached_hash(),
+        }
+    }
+
+    /// Continues from the folded form of a directory, once there is one.
+    fn settle(&mut self) {
+        if let Node::Dirty(dirty) = self
+            && let Some(folded) = dirty.folded()
+        {
+            *self = Node::Dir(folded.clone());
+        }
+    }
+
+    /// This directory, ours to change.
+    fn dirty(&mut self) -> &mut Dirty {
+        let base = match self {
+            Node::Dirty(dirty) => return Arc::make_mut(dirty),
+            Node::Dir(inode) => inode.clone(),
+            Node::Leaf(_) => Inode::empty(),
+        };
+        *self = Node::Dirty(Arc::new(Dirty::new(base)));
+        self.dirty()
+    }
+}
+
+/// Iterator over the leaves of a tree; see [`Tree::leaves`].
+pub struct Leaves {
+    stack: Vec<(Vec<Step>, Node)>,
+}
+
+impl Iterator for Leaves {
+    type Item = Result<(Vec<Step>, Bytes), TreeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((path, node)) = self.stack.pop() {
+            match self.open(path, node) {
+                Ok(None) => {}
+                Ok(Some(leaf)) => return Some(Ok(leaf)),
+                Err(error) => {
+                    self.stack.clear();
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Leaves {
+    fn open(
+        &mut self,
+        path: Vec<Step>,
+        node: Node,
+    ) -> Result<Option<(Vec<Step>, Bytes)>, TreeError> {
+        let inode = match &node {
+            Node::Leaf(leaf) => return Ok(Some((path, leaf.bytes()?.clone()))),
+            Node::Dir(inode) => inode,
+            Node::Dirty(dirty) => dirty.fold()?,
+        };
+        let mut entries = Vec::new();
+        inode.visit(0, u64::MAX, &mut |entry| {
+            entries.push(entry.clone());
+            true
+        })?;
+        entries.sort_by(|a, b| b.step.cmp(&a.step));
+        self.stack.extend(entries.into_iter().map(|entry| {
+            let mut below = path.clone();
+            below.push(entry.step);
+            (below, entry.node)
+        }));
+        Ok(None)
+    }
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        bury(self.stack.drain(..).map(|(_, node)| node).collect());
+    }
+}
