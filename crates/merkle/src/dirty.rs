@@ -36,13 +36,7 @@ const FEW: usize = 16;
 
 impl Dirty {
     pub(crate) fn new(base: Arc<Inode>) -> Dirty {
-        Dirty {
-            base,
-            pending: Pending::Few(Vec::new()),
-            additions: 0,
-            growth: 0,
-            folded: OnceLock::new(),
-        }
+        Dirty { base, pending: Pending::Few(Vec::new()), additions: 0, growth: 0, folded: OnceLock::new() }
     }
 
     pub(crate) fn base(&self) -> &Arc<Inode> {
@@ -154,15 +148,10 @@ impl Dirty {
             queue.push(Node::Dir(folded));
         }
         match std::mem::replace(&mut self.pending, Pending::Few(Vec::new())) {
-            Pending::Few(changes) => {
-                queue.extend(changes.into_iter().filter_map(|(_, change)| change))
-            }
+            Pending::Few(changes) => queue.extend(changes.into_iter().filter_map(|(_, change)| change)),
             // the map may be shared with another tree: hold its directories while our part of it goes
             Pending::Many(changes) => {
-                let directories = changes
-                    .values()
-                    .flatten()
-                    .filter(|node| !matches!(node, Node::Leaf(_)));
+                let directories = changes.values().flatten().filter(|node| !matches!(node, Node::Leaf(_)));
                 queue.extend(directories.cloned());
             }
         }
@@ -198,9 +187,7 @@ impl Pending {
 
     fn get_mut(&mut self, step: &[u8]) -> Option<&mut Change> {
         match self {
-            Pending::Few(changes) => Self::position(changes, step)
-                .ok()
-                .map(|i| &mut changes[i].1),
+            Pending::Few(changes) => Self::position(changes, step).ok().map(|i| &mut changes[i].1),
             Pending::Many(changes) => changes.get_mut(step),
         }
     }
@@ -223,24 +210,15 @@ impl Pending {
 
     fn remove(&mut self, step: &[u8]) -> Option<Change> {
         match self {
-            Pending::Few(changes) => Self::position(changes, step)
-                .ok()
-                .map(|i| changes.remove(i).1),
+            Pending::Few(changes) => Self::position(changes, step).ok().map(|i| changes.remove(i).1),
             Pending::Many(changes) => changes.remove(step),
         }
     }
 
-    fn for_each(
-        &self,
-        mut f: impl FnMut(&Step, &Change) -> Result<(), TreeError>,
-    ) -> Result<(), TreeError> {
+    fn for_each(&self, mut f: impl FnMut(&Step, &Change) -> Result<(), TreeError>) -> Result<(), TreeError> {
         match self {
-            Pending::Few(changes) => changes
-                .iter()
-                .try_for_each(|(step, change)| f(step, change)),
-            Pending::Many(changes) => changes
-                .iter()
-                .try_for_each(|(step, change)| f(step, change)),
+            Pending::Few(changes) => changes.iter().try_for_each(|(step, change)| f(step, change)),
+            Pending::Many(changes) => changes.iter().try_for_each(|(step, change)| f(step, change)),
         }
     }
 }

@@ -24,9 +24,7 @@ pub enum TreeError {
     #[error("the proof does not show node {0}, which this operation reads")]
     Blinded(NodeHash),
     /// The node store has no such node.
-    #[error(
-        "node {0} is missing from the node store: the store is damaged, or the node was collected as garbage"
-    )]
+    #[error("node {0} is missing from the node store: the store is damaged, or the node was collected as garbage")]
     Missing(NodeHash),
     /// The node store holds something else under this hash.
     #[error("node {hash} in the node store is damaged: {reason}")]

@@ -13,9 +13,8 @@ pub struct NodeHash(pub [u8; 32]);
 impl NodeHash {
     /// The hash of the empty directory.
     pub const EMPTY: NodeHash = NodeHash([
-        0x81, 0xe4, 0x7a, 0x19, 0xe6, 0xb2, 0x9b, 0x0a, 0x65, 0xb9, 0x59, 0x17, 0x62, 0xce, 0x51,
-        0x43, 0xed, 0x30, 0xd0, 0x26, 0x1e, 0x5d, 0x24, 0xa3, 0x20, 0x17, 0x52, 0x50, 0x6b, 0x20,
-        0xf1, 0x5c,
+        0x81, 0xe4, 0x7a, 0x19, 0xe6, 0xb2, 0x9b, 0x0a, 0x65, 0xb9, 0x59, 0x17, 0x62, 0xce, 0x51, 0x43, 0xed, 0x30,
+        0xd0, 0x26, 0x1e, 0x5d, 0x24, 0xa3, 0x20, 0x17, 0x52, 0x50, 0x6b, 0x20, 0xf1, 0x5c,
     ]);
 
     /// The 32 raw bytes.
@@ -109,9 +108,7 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// §1.3: the hash of a directory with at most two entries, given in byte order of their steps.
-pub(crate) fn flat<'a>(
-    entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>,
-) -> NodeHash {
+pub(crate) fn flat<'a>(entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>) -> NodeHash {
     let mut out = Vec::with_capacity(192);
     out.extend_from_slice(&(entries.len() as u64).to_be_bytes());
     for (step, kind, hash) in entries {
@@ -129,9 +126,7 @@ pub(crate) fn flat<'a>(
 }
 
 /// §1.4: the hash of a bucket below depth 0, its entries given in byte order of their steps.
-pub(crate) fn bucket<'a>(
-    entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>,
-) -> NodeHash {
+pub(crate) fn bucket<'a>(entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>) -> NodeHash {
     let mut out = Vec::with_capacity(128);
     out.push(0);
     put_varint(&mut out, entries.len() as u64);

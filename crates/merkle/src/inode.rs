@@ -21,9 +21,7 @@ impl Inode {
         loop {
             match body {
                 Body::Bucket(bucket) => return Ok(bucket.get(step).map(|entry| &entry.node)),
-                Body::Fork {
-                    depth, children, ..
-                } => {
+                Body::Fork { depth, children, .. } => {
                     let key = key.get_or_insert_with(|| TrieKey::of(step));
                     match &children[key.index(*depth)] {
                         Some(child) => body = child.body()?,
@@ -35,12 +33,7 @@ impl Inode {
     }
 
     /// Visits entries in listing order (§1.5), leaving out the first `skip`, until `visit` returns false.
-    pub(crate) fn visit(
-        &self,
-        skip: u64,
-        take: u64,
-        visit: &mut dyn FnMut(&Entry) -> bool,
-    ) -> Result<(), TreeError> {
+    pub(crate) fn visit(&self, skip: u64, take: u64, visit: &mut dyn FnMut(&Entry) -> bool) -> Result<(), TreeError> {
         let (mut skip, mut take) = (skip, take);
         if take > 0 {
             self.visit_from(&mut skip, &mut take, visit)?;
@@ -96,17 +89,11 @@ pub(crate) fn add(root: &mut Arc<Inode>, step: &Step, node: Node) -> Result<(), 
     let mut at = root;
     loop {
         match Inode::own(at)? {
-            Body::Fork {
-                depth,
-                count,
-                children,
-            } => {
+            Body::Fork { depth, count, children } => {
                 *count += u64::from(!replaced);
                 level = *depth + 1;
                 let index = key.get_or_insert_with(|| TrieKey::of(step)).index(*depth);
-                at = children[index].get_or_insert_with(|| {
-                    Arc::new(Inode::new(Body::Bucket(Bucket::Empty), false))
-                });
+                at = children[index].get_or_insert_with(|| Arc::new(Inode::new(Body::Bucket(Bucket::Empty), false)));
             }
             body => {
                 let mut entries = body.take_bucket();
@@ -133,23 +120,15 @@ fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
         return Err(TreeError::TrieTooDeep);
     }
     let count = entries.len() as u64;
-    let (left, right): (Vec<Entry>, Vec<Entry>) = entries
-        .into_iter()
-        .partition(|entry| TrieKey::of(&entry.step).index(depth) == 0);
+    let (left, right): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|entry| TrieKey::of(&entry.step).index(depth) == 0);
     let child = |entries: Vec<Entry>| -> Result<Option<Arc<Inode>>, TreeError> {
         if entries.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(Inode::new(
-            grown(entries, depth + 1)?,
-            false,
-        ))))
+        Ok(Some(Arc::new(Inode::new(grown(entries, depth + 1)?, false))))
     };
-    Ok(Body::Fork {
-        depth,
-        count,
-        children: [child(left)?, child(right)?],
-    })
+    Ok(Body::Fork { depth, count, children: [child(left)?, child(right)?] })
 }
 
 /// Removes `step` from the directory with root inode `root`, if it is there.
@@ -177,17 +156,10 @@ pub(crate) fn remove(root: &mut Arc<Inode>, step: &Step) -> Result<(), TreeError
         }
         match Inode::own(at)? {
             Body::Bucket(bucket) => {
-                *bucket = std::mem::take(bucket)
-                    .into_entries()
-                    .filter(|entry| entry.step != *step)
-                    .collect();
+                *bucket = std::mem::take(bucket).into_entries().filter(|entry| entry.step != *step).collect();
                 return Ok(());
             }
-            Body::Fork {
-                depth,
-                count,
-                children,
-            } => {
+            Body::Fork { depth, count, children } => {
                 *count -= 1;
                 let index = key.get_or_insert_with(|| TrieKey::of(step)).index(*depth);
                 let slot = &mut children[index];

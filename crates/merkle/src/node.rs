@@ -53,11 +53,7 @@ pub(crate) enum Body {
     /// At most two entries, in byte order of their steps.
     Bucket(Bucket),
     /// More than two entries below, split by the bit `depth` of their trie keys.
-    Fork {
-        depth: u8,
-        count: u64,
-        children: [Option<Arc<Inode>>; 2],
-    },
+    Fork { depth: u8, count: u64, children: [Option<Arc<Inode>>; 2] },
 }
 
 #[derive(Clone)]
@@ -89,22 +85,12 @@ impl Source {
 
 impl Leaf {
     pub(crate) fn new(bytes: Bytes) -> Arc<Leaf> {
-        Arc::new(Leaf {
-            hash: OnceLock::new(),
-            bytes: bytes.into(),
-            source: Source::Memory,
-            stored: Stored::default(),
-        })
+        Arc::new(Leaf { hash: OnceLock::new(), bytes: bytes.into(), source: Source::Memory, stored: Stored::default() })
     }
 
     pub(crate) fn lazy(hash: NodeHash, source: Source) -> Arc<Leaf> {
         let stored = source.stored();
-        Arc::new(Leaf {
-            hash: hash.into(),
-            bytes: OnceLock::new(),
-            source,
-            stored,
-        })
+        Arc::new(Leaf { hash: hash.into(), bytes: OnceLock::new(), source, stored })
     }
 
     pub(crate) fn stored(&self) -> &Stored {
@@ -112,9 +98,7 @@ impl Leaf {
     }
 
     pub(crate) fn hash(&self) -> NodeHash {
-        *self
-            .hash
-            .get_or_init(|| hash::leaf(self.loaded().map_or(&[], |bytes| bytes)))
+        *self.hash.get_or_init(|| hash::leaf(self.loaded().map_or(&[], |bytes| bytes)))
     }
 
     /// The bytes if they are at hand, without loading (and recording) anything.
@@ -137,24 +121,12 @@ impl Leaf {
 
 impl Inode {
     pub(crate) fn new(body: Body, root: bool) -> Inode {
-        Inode {
-            hash: OnceLock::new(),
-            body: body.into(),
-            root,
-            source: Source::Memory,
-            stored: Stored::default(),
-        }
+        Inode { hash: OnceLock::new(), body: body.into(), root, source: Source::Memory, stored: Stored::default() }
     }
 
     pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source) -> Arc<Inode> {
         let stored = source.stored();
-        Arc::new(Inode {
-            hash: hash.into(),
-            body: OnceLock::new(),
-            root,
-            source,
-            stored,
-        })
+        Arc::new(Inode { hash: hash.into(), body: OnceLock::new(), root, source, stored })
     }
 
     pub(crate) fn stored(&self) -> &Stored {
@@ -163,8 +135,7 @@ impl Inode {
 
     /// The empty directory.
     pub(crate) fn empty() -> Arc<Inode> {
-        static EMPTY: LazyLock<Arc<Inode>> =
-            LazyLock::new(|| Arc::new(Inode::new(Body::Bucket(Bucket::Empty), true)));
+        static EMPTY: LazyLock<Arc<Inode>> = LazyLock::new(|| Arc::new(Inode::new(Body::Bucket(Bucket::Empty), true)));
         EMPTY.clone()
     }
 
@@ -195,10 +166,7 @@ impl Inode {
     }
 
     pub(crate) fn hash(&self) -> NodeHash {
-        *self.hash.get_or_init(|| {
-            self.loaded()
-                .map_or(NodeHash::EMPTY, |body| body.hash(self.root))
-        })
+        *self.hash.get_or_init(|| self.loaded().map_or(NodeHash::EMPTY, |body| body.hash(self.root)))
     }
 
     /// Makes the inode ours to change: copied when it is shared, its hash forgotten.
@@ -209,10 +177,7 @@ impl Inode {
         inode.source = Source::Memory;
         inode.stored = Stored::default();
         // the body was loaded above
-        inode
-            .body
-            .get_mut()
-            .ok_or(TreeError::Missing(NodeHash::EMPTY))
+        inode.body.get_mut().ok_or(TreeError::Missing(NodeHash::EMPTY))
     }
 }
 
@@ -239,27 +204,12 @@ impl Body {
     pub(crate) fn hash(&self, root: bool) -> NodeHash {
         match self {
             Body::Bucket(bucket) => {
-                let entries = bucket
-                    .as_slice()
-                    .iter()
-                    .map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
-                if root {
-                    hash::flat(entries)
-                } else {
-                    hash::bucket(entries)
-                }
+                let entries = bucket.as_slice().iter().map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
+                if root { hash::flat(entries) } else { hash::bucket(entries) }
             }
-            Body::Fork {
-                depth,
-                count,
-                children,
-            } => hash::fork(
-                *depth,
-                *count,
-                children
-                    .each_ref()
-                    .map(|child| child.as_ref().map(|child| child.hash())),
-            ),
+            Body::Fork { depth, count, children } => {
+                hash::fork(*depth, *count, children.each_ref().map(|child| child.as_ref().map(|child| child.hash())))
+            }
         }
     }
 }
@@ -298,9 +248,7 @@ impl Bucket {
     }
 
     pub(crate) fn get(&self, step: &[u8]) -> Option<&Entry> {
-        self.as_slice()
-            .iter()
-            .find(|entry| entry.step.as_bytes() == step)
+        self.as_slice().iter().find(|entry| entry.step.as_bytes() == step)
     }
 }
 
@@ -330,9 +278,7 @@ impl Node {
             Node::Leaf(leaf) => leaf.hash(),
             Node::Dir(inode) => inode.hash(),
             // inodes hold no dirty directories; were there one, its base is all that is known
-            Node::Dirty(dirty) => dirty
-                .folded()
-                .map_or_else(|| dirty.base().hash(), |inode| inode.hash()),
+            Node::Dirty(dirty) => dirty.folded().map_or_else(|| dirty.base().hash(), |inode| inode.hash()),
         }
     }
 
@@ -366,9 +312,7 @@ fn uproot(body: &mut Body, queue: &mut Vec<Node>) {
                 }
             }
         }
-        Body::Fork { children, .. } => {
-            queue.extend(children.iter_mut().filter_map(Option::take).map(Node::Dir))
-        }
+        Body::Fork { children, .. } => queue.extend(children.iter_mut().filter_map(Option::take).map(Node::Dir)),
     }
 }
 

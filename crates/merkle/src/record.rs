@@ -36,11 +36,7 @@ const INSIDE: u8 = 3;
 /// Writes every node below `root` that `sink` does not hold yet, children before parents.
 pub(crate) fn commit(root: &Node, sink: &mut dyn NodeSink) -> Result<NodeHash, TreeError> {
     let store = sink.id();
-    let mut writer = Writer {
-        sink,
-        store,
-        small: HashMap::new(),
-    };
+    let mut writer = Writer { sink, store, small: HashMap::new() };
     match root {
         Node::Leaf(leaf) => {
             if !leaf.stored().is_in(store) {
@@ -122,19 +118,13 @@ impl Writer<'_> {
                     self.child(&mut out, &entry.node)?;
                 }
             }
-            Body::Fork {
-                depth,
-                count,
-                children,
-            } => {
+            Body::Fork { depth, count, children } => {
                 out.extend([FORK, *depth]);
                 put_varint(&mut out, *count);
                 for child in children {
                     match child {
                         None => out.push(ABSENT),
-                        Some(child) if child.stored().is_in(self.store) => {
-                            put_ref(&mut out, INODE_REF, child.hash())
-                        }
+                        Some(child) if child.stored().is_in(self.store) => put_ref(&mut out, INODE_REF, child.hash()),
                         Some(child) => {
                             let record = self.record(child)?;
                             if record.len() > INLINE {
@@ -208,10 +198,7 @@ fn put_inside(out: &mut Vec<u8>, record: &[u8]) {
 
 /// Reads the record of leaf `hash`.
 pub(crate) fn leaf(hash: &NodeHash, mut record: Bytes) -> Result<Bytes, TreeError> {
-    let corrupt = |reason| TreeError::Corrupt {
-        hash: *hash,
-        reason,
-    };
+    let corrupt = |reason| TreeError::Corrupt { hash: *hash, reason };
     if record.is_empty() || record.get_u8() != LEAF {
         return Err(corrupt("not a leaf"));
     }
@@ -222,16 +209,8 @@ pub(crate) fn leaf(hash: &NodeHash, mut record: Bytes) -> Result<Bytes, TreeErro
 }
 
 /// Reads the record of inode `hash`, which is the root inode of its directory if `root`.
-pub(crate) fn body(
-    hash: &NodeHash,
-    record: Bytes,
-    root: bool,
-    handle: &Arc<StoreHandle>,
-) -> Result<Body, TreeError> {
-    let corrupt = |reason| TreeError::Corrupt {
-        hash: *hash,
-        reason,
-    };
+pub(crate) fn body(hash: &NodeHash, record: Bytes, root: bool, handle: &Arc<StoreHandle>) -> Result<Body, TreeError> {
+    let corrupt = |reason| TreeError::Corrupt { hash: *hash, reason };
     let body = Reader { record, handle }.body().map_err(corrupt)?;
     if body.hash(root) != *hash {
         return Err(corrupt("the content does not have this hash"));
@@ -259,10 +238,7 @@ impl Reader<'_> {
                 for _ in 0..count {
                     let step = self.chunk()?;
                     let node = self.child(true)?.ok_or("an entry without node")?;
-                    bucket.push(Entry {
-                        step: Step::from(step.as_ref()),
-                        node,
-                    });
+                    bucket.push(Entry { step: Step::from(step.as_ref()), node });
                 }
                 Body::Bucket(bucket)
             }
@@ -277,11 +253,7 @@ impl Reader<'_> {
                         Some(_) => return Err("a leaf in place of an inode"),
                     };
                 }
-                Body::Fork {
-                    depth,
-                    count,
-                    children,
-                }
+                Body::Fork { depth, count, children }
             }
             LEAF => return Err("a leaf in place of a directory"),
             _ => return Err("unknown kind of record"),
@@ -296,15 +268,8 @@ impl Reader<'_> {
     fn child(&mut self, root: bool) -> Result<Option<Node>, Reason> {
         match self.u8()? {
             ABSENT => Ok(None),
-            LEAF_REF => Ok(Some(Node::Leaf(Leaf::lazy(
-                self.hash()?,
-                Source::Store(self.handle.clone()),
-            )))),
-            INODE_REF => Ok(Some(Node::Dir(Inode::lazy(
-                self.hash()?,
-                root,
-                Source::Store(self.handle.clone()),
-            )))),
+            LEAF_REF => Ok(Some(Node::Leaf(Leaf::lazy(self.hash()?, Source::Store(self.handle.clone()))))),
+            INODE_REF => Ok(Some(Node::Dir(Inode::lazy(self.hash()?, root, Source::Store(self.handle.clone()))))),
             INSIDE => {
                 let record = self.chunk()?;
                 // what is inside is small, so nesting is bounded too
@@ -314,11 +279,7 @@ impl Reader<'_> {
                 if record[0] == LEAF {
                     return Ok(Some(Node::Leaf(Leaf::new(record.slice(1..)))));
                 }
-                let body = Reader {
-                    record,
-                    handle: self.handle,
-                }
-                .body()?;
+                let body = Reader { record, handle: self.handle }.body()?;
                 Ok(Some(Node::Dir(Arc::new(Inode::new(body, root)))))
             }
             _ => Err("unknown kind of child"),
@@ -372,10 +333,7 @@ pub fn live_records(
 ) -> Result<(), TreeError> {
     let handle = StoreHandle::new(store.clone());
     let mut seen = HashSet::new();
-    let mut todo: Vec<NodeHash> = roots
-        .into_iter()
-        .filter(|root| *root != NodeHash::EMPTY)
-        .collect();
+    let mut todo: Vec<NodeHash> = roots.into_iter().filter(|root| *root != NodeHash::EMPTY).collect();
     while let Some(hash) = todo.pop() {
         if !seen.insert(hash) {
             continue;
@@ -383,12 +341,7 @@ pub fn live_records(
         let record = store.get(&hash)?.ok_or(TreeError::Missing(hash))?;
         if record.first() != Some(&LEAF) {
             let corrupt = |reason| TreeError::Corrupt { hash, reason };
-            let body = Reader {
-                record: record.clone(),
-                handle: &handle,
-            }
-            .body()
-            .map_err(corrupt)?;
+            let body = Reader { record: record.clone(), handle: &handle }.body().map_err(corrupt)?;
             references(&body, &mut todo);
         }
         visit(&hash, &record)?;

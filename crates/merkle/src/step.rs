@@ -33,10 +33,7 @@ impl From<&[u8]> for Step {
         if step.len() <= INLINE {
             let mut bytes = [0; INLINE];
             bytes[..step.len()].copy_from_slice(step);
-            Step(Repr::Inline {
-                len: step.len() as u8,
-                bytes,
-            })
+            Step(Repr::Inline { len: step.len() as u8, bytes })
         } else {
             Step(Repr::Shared(step.into()))
         }

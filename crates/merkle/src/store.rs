@@ -57,18 +57,12 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        MemoryStore {
-            id: StoreId::fresh(),
-            nodes: Arc::default(),
-        }
+        MemoryStore { id: StoreId::fresh(), nodes: Arc::default() }
     }
 
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether the store holds no record.
@@ -89,12 +83,7 @@ impl NodeStore for MemoryStore {
     }
 
     fn get(&self, hash: &NodeHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self
-            .nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(hash)
-            .cloned())
+        Ok(self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned())
     }
 }
 

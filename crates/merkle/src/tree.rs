@@ -38,16 +38,12 @@ impl Tree {
 
     /// The empty directory.
     pub fn empty() -> Tree {
-        Tree {
-            node: Node::Dir(Inode::empty()),
-        }
+        Tree { node: Node::Dir(Inode::empty()) }
     }
 
     /// A tree that is a single leaf.
     pub fn leaf(bytes: impl Into<Bytes>) -> Tree {
-        Tree {
-            node: Node::Leaf(Leaf::new(bytes.into())),
-        }
+        Tree { node: Node::Leaf(Leaf::new(bytes.into())) }
     }
 
     /// The directory with hash `root` in `store`. Nothing is loaded yet.
@@ -55,13 +51,7 @@ impl Tree {
         if root == NodeHash::EMPTY {
             return Tree::empty();
         }
-        Tree {
-            node: Node::Dir(Inode::lazy(
-                root,
-                true,
-                Source::Store(StoreHandle::new(store)),
-            )),
-        }
+        Tree { node: Node::Dir(Inode::lazy(root, true, Source::Store(StoreHandle::new(store)))) }
     }
 
     /// Whether the tree is a single leaf.
@@ -121,23 +111,14 @@ impl Tree {
             Some(Node::Dirty(dirty)) => dirty.fold()?,
         };
         inode.visit(offset, length.unwrap_or(u64::MAX), &mut |entry| {
-            entries.push((
-                entry.step.clone(),
-                Tree {
-                    node: entry.node.clone(),
-                },
-            ));
+            entries.push((entry.step.clone(), Tree { node: entry.node.clone() }));
             true
         })?;
         Ok(entries)
     }
 
     /// Puts the leaf `value` at `path`.
-    pub fn add<S: AsRef<[u8]>>(
-        &mut self,
-        path: &[S],
-        value: impl Into<Bytes>,
-    ) -> Result<(), TreeError> {
+    pub fn add<S: AsRef<[u8]>>(&mut self, path: &[S], value: impl Into<Bytes>) -> Result<(), TreeError> {
         self.update(path, Some(Node::Leaf(Leaf::new(value.into()))))
     }
 
@@ -170,9 +151,7 @@ impl Tree {
 
     /// All leaves with their paths, in byte order of the steps. For dumps and comparisons: it reads everything.
     pub fn leaves(&self) -> Leaves {
-        Leaves {
-            stack: vec![(Vec::new(), self.node.clone())],
-        }
+        Leaves { stack: vec![(Vec::new(), self.node.clone())] }
     }
 
     fn update<S: AsRef<[u8]>>(&mut self, path: &[S], value: Option<Node>) -> Result<(), TreeError> {
@@ -240,12 +219,7 @@ impl Node {
     }
 
     /// Binds `step` followed by `rest`, below this directory, to `value`, or unbinds it.
-    fn update<S: AsRef<[u8]>>(
-        &mut self,
-        step: &[u8],
-        rest: &[S],
-        value: Option<Node>,
-    ) -> Result<Updated, TreeError> {
+    fn update<S: AsRef<[u8]>>(&mut self, step: &[u8], rest: &[S], value: Option<Node>) -> Result<Updated, TreeError> {
         self.settle();
         let Some((next, rest)) = rest.split_first() else {
             return self.bind(step, value);
@@ -358,11 +332,7 @@ impl Iterator for Leaves {
 }
 
 impl Leaves {
-    fn open(
-        &mut self,
-        path: Vec<Step>,
-        node: Node,
-    ) -> Result<Option<(Vec<Step>, Bytes)>, TreeError> {
+    fn open(&mut self, path: Vec<Step>, node: Node) -> Result<Option<(Vec<Step>, Bytes)>, TreeError> {
         let inode = match &node {
             Node::Leaf(leaf) => return Ok(Some((path, leaf.bytes()?.clone()))),
             Node::Dir(inode) => inode,

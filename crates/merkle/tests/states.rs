@@ -14,12 +14,7 @@ fn whole_states_have_the_recorded_hashes() {
     for (case, recorded) in trees_in(&folder) {
         for state in recorded {
             let tree = tree_of(&state.leaves);
-            assert_eq!(
-                tree.hash().unwrap(),
-                state.hash,
-                "{case} tick {}",
-                state.tick
-            );
+            assert_eq!(tree.hash().unwrap(), state.hash, "{case} tick {}", state.tick);
             states += 1;
         }
     }

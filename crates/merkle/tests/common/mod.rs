@@ -56,18 +56,12 @@ pub fn trees_in(folder: &Path) -> Vec<(String, Vec<State>)> {
 
 pub fn states_of(file: &Path) -> (String, Vec<State>) {
     let mut text = String::new();
-    GzDecoder::new(File::open(file).unwrap())
-        .read_to_string(&mut text)
-        .unwrap();
+    GzDecoder::new(File::open(file).unwrap()).read_to_string(&mut text).unwrap();
     let recorded: Recorded = serde_json::from_str(&text).unwrap();
     let states = recorded.states.into_iter().map(|state| State {
         tick: state.tick,
         hash: context_hash(&state.context_hash),
-        leaves: state
-            .leaves
-            .into_iter()
-            .map(|(path, value)| (path, hex::decode(value).unwrap()))
-            .collect(),
+        leaves: state.leaves.into_iter().map(|(path, value)| (path, hex::decode(value).unwrap())).collect(),
     });
     (recorded.case, states.collect())
 }
