@@ -405,3 +405,41 @@ impl<'de> serde::Deserialize<'de> for HexBytes {
         Ok(HexBytes(bytes))
     }
 }
+
+/// Exactly `N` bytes: bare in binary, hexadecimal text in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FixedHex<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> fmt::Debug for FixedHex<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{}", hex::encode(self.0))
+    }
+}
+
+impl<const N: usize> Encode for FixedHex<N> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+impl<const N: usize> Decode for FixedHex<N> {
+    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        reader.array("bytes").map(FixedHex)
+    }
+}
+
+impl<const N: usize> serde::Serialize for FixedHex<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de, const N: usize> serde::Deserialize<'de> for FixedHex<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let HexBytes(bytes) = serde::Deserialize::deserialize(deserializer)?;
+        let length = bytes.len();
+        <[u8; N]>::try_from(bytes)
+            .map(FixedHex)
+            .map_err(|_| serde::de::Error::custom(format!("{N} bytes of hexadecimal are wanted, {length} given")))
+    }
+}

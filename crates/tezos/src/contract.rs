@@ -134,6 +134,17 @@ impl Decode for Contract {
     }
 }
 
+impl ContractHash {
+    /// Reads an account in its form of 22 bytes that must be an originated contract.
+    pub fn decode_contract(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let at = reader.clone();
+        match Contract::decode(reader)? {
+            Contract::Originated(hash) => Ok(hash),
+            Contract::Implicit(_) => Err(at.error("contract", Problem::Other("an implicit account has no code"))),
+        }
+    }
+}
+
 impl Encode for Destination {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {

@@ -6,12 +6,19 @@
 
 pub mod base58;
 pub mod blake2b;
+pub mod block;
 pub mod codec;
 pub mod contract;
+pub mod fields;
 pub mod hash;
+pub mod header;
 pub mod json;
 pub mod key;
 pub mod micheline;
 pub mod number;
+pub mod operation;
 pub mod prim;
+pub mod receipt;
+pub mod rollup;
+pub mod rpc_error;
 pub mod scalar;

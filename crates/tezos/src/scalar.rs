@@ -115,6 +115,23 @@ decimal_u64!(
     Nat, u64::MAX, "a natural number"
 );
 
+decimal_u64!(
+    /// Gas in thousandths of a unit. A decimal string in JSON.
+    Milligas, u64::MAX, "an amount of gas"
+);
+
+impl Milligas {
+    /// So many units of gas.
+    pub const fn of_gas(gas: u64) -> Milligas {
+        Milligas(gas.saturating_mul(1000))
+    }
+
+    /// Units of gas that cover this.
+    pub const fn ceil_gas(self) -> u64 {
+        self.0.div_ceil(1000)
+    }
+}
+
 impl Mutez {
     /// The amount of so many whole tez, at most [`Mutez::MAX`].
     pub const fn of_tez(tez: u64) -> Mutez {
