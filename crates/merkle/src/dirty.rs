@@ -95,8 +95,11 @@ impl Dirty {
         Ok(empty)
     }
 
-    /// The number of entries. On a directory of a proof this folds, for the loads that come with it.
-    pub(crate) fn count(&self) -> Result<u64, TreeError> {
+    /// The number of entries. On a directory of a proof this folds, as the reference does, for the loads that come with it.
+    pub(crate) fn count(self: &Arc<Self>) -> Result<u64, TreeError> {
+        if self.base.is_partial() {
+            self.fold()?;
+        }
         Ok(self.base.count()?.saturating_add_signed(self.growth))
     }
 

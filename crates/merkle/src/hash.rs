@@ -47,10 +47,12 @@ impl fmt::Debug for NodeHash {
     }
 }
 
-/// What an entry of a directory is; part of the hash of the directory.
+/// What a node is; part of the hash of the directory that holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A byte string.
     Leaf,
+    /// A directory.
     Directory,
 }
 

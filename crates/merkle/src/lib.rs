@@ -8,13 +8,15 @@ mod error;
 mod hash;
 mod inode;
 mod node;
+mod proof;
 mod record;
 mod step;
 mod store;
 mod tree;
 
 pub use error::{StoreError, TreeError};
-pub use hash::NodeHash;
+pub use hash::{Kind, NodeHash};
+pub use proof::{Children, DecodeError, EncodeError, InodeProof, Proof, ProofError, ProofTree, produce_proof};
 pub use record::live_records;
 pub use step::Step;
 pub use store::{MemoryStore, NodeSink, NodeStore, StoreId};

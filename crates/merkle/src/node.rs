@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::dirty::Dirty;
 use crate::error::TreeError;
 use crate::hash::{self, Kind, NodeHash};
+use crate::proof::{Recorder, Shown};
 use crate::step::Step;
 use crate::store::{StoreHandle, StoreId};
 
@@ -22,18 +23,22 @@ pub(crate) enum Node {
 
 /// Where the content of a node comes from when it is not there yet.
 #[derive(Clone)]
-pub(crate) enum Source {
+pub(crate) enum Source<N> {
     /// Made in memory: the content is always there.
     Memory,
     /// Loaded on demand from a node store.
     Store(Arc<StoreHandle>),
+    /// Taken from a whole node, and the load noted for a proof.
+    Recording(Arc<Recorder>, Arc<N>),
+    /// From what a proof shows.
+    Proof(Arc<Shown>),
 }
 
 /// A leaf. At least one of `hash` and `bytes` is set; without `bytes` they come from `source`.
 pub(crate) struct Leaf {
     hash: OnceLock<NodeHash>,
     bytes: OnceLock<Bytes>,
-    source: Source,
+    source: Source<Leaf>,
     stored: Stored,
 }
 
@@ -43,7 +48,7 @@ pub(crate) struct Inode {
     hash: OnceLock<NodeHash>,
     body: OnceLock<Body>,
     root: bool,
-    source: Source,
+    source: Source<Inode>,
     stored: Stored,
 }
 
@@ -74,11 +79,11 @@ pub(crate) enum Bucket {
 #[derive(Default)]
 pub(crate) struct Stored(AtomicU64);
 
-impl Source {
+impl<N> Source<N> {
     fn stored(&self) -> Stored {
         match self {
-            Source::Memory => Stored::default(),
             Source::Store(handle) => Stored(handle.id().get().into()),
+            Source::Memory | Source::Recording(..) | Source::Proof(_) => Stored::default(),
         }
     }
 }
@@ -88,7 +93,7 @@ impl Leaf {
         Arc::new(Leaf { hash: OnceLock::new(), bytes: bytes.into(), source: Source::Memory, stored: Stored::default() })
     }
 
-    pub(crate) fn lazy(hash: NodeHash, source: Source) -> Arc<Leaf> {
+    pub(crate) fn lazy(hash: NodeHash, source: Source<Leaf>) -> Arc<Leaf> {
         let stored = source.stored();
         Arc::new(Leaf { hash: hash.into(), bytes: OnceLock::new(), source, stored })
     }
@@ -114,6 +119,8 @@ impl Leaf {
         let bytes = match &self.source {
             Source::Memory => return Err(TreeError::Missing(hash)),
             Source::Store(handle) => handle.leaf(&hash)?,
+            Source::Recording(recorder, original) => recorder.leaf(hash, original)?,
+            Source::Proof(shown) => shown.leaf(&hash)?,
         };
         Ok(self.bytes.get_or_init(|| bytes))
     }
@@ -124,7 +131,7 @@ impl Inode {
         Inode { hash: OnceLock::new(), body: body.into(), root, source: Source::Memory, stored: Stored::default() }
     }
 
-    pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source) -> Arc<Inode> {
+    pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
         let stored = source.stored();
         Arc::new(Inode { hash: hash.into(), body: OnceLock::new(), root, source, stored })
     }
@@ -152,6 +159,11 @@ impl Inode {
         let body = match &self.source {
             Source::Memory => return Err(TreeError::Missing(hash)),
             Source::Store(handle) => handle.body(&hash, self.root)?,
+            Source::Recording(recorder, original) if self.root => recorder.directory(hash, original)?,
+            Source::Recording(recorder, original) => recorder.inode(original)?,
+            // what is shown of a directory is there with it
+            Source::Proof(shown) if self.root => shown.directory(&hash)?,
+            Source::Proof(_) => return Err(TreeError::Blinded(hash)),
         };
         Ok(self.body.get_or_init(|| body))
     }
@@ -159,6 +171,11 @@ impl Inode {
     /// The number of entries below.
     pub(crate) fn count(&self) -> Result<u64, TreeError> {
         Ok(self.body()?.count())
+    }
+
+    /// Whether this is part of a proof, being produced or verified, where each load counts.
+    pub(crate) fn is_partial(&self) -> bool {
+        matches!(self.source, Source::Recording(..) | Source::Proof(_))
     }
 
     pub(crate) fn is_known_empty(&self) -> bool {

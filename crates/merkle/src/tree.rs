@@ -22,7 +22,7 @@ use crate::store::{NodeSink, NodeStore, StoreHandle};
 /// middle of a path is replaced by a directory; directories with more than two entries list in trie order, always.
 #[derive(Clone)]
 pub struct Tree {
-    node: Node,
+    pub(crate) node: Node,
 }
 
 /// Whether an update did anything.
@@ -108,7 +108,13 @@ impl Tree {
         let inode = match self.node.at(path)? {
             None | Some(Node::Leaf(_)) => return Ok(entries),
             Some(Node::Dir(inode)) => inode,
-            Some(Node::Dirty(dirty)) => dirty.fold()?,
+            Some(Node::Dirty(dirty)) => {
+                // the reference reads a changed directory whole before listing it
+                if dirty.base().is_partial() {
+                    dirty.base().visit(0, u64::MAX, &mut |_| true)?;
+                }
+                dirty.fold()?
+            }
         };
         inode.visit(offset, length.unwrap_or(u64::MAX), &mut |entry| {
             entries.push((entry.step.clone(), Tree { node: entry.node.clone() }));
@@ -287,9 +293,11 @@ impl Node {
         }
     }
 
-    /// Continues from the folded form of a directory, once there is one.
+    /// Continues from the folded form of a directory, once there is one. Not within a proof: there, the changes replayed for
+    /// the final hash are those since the beginning, and so are their loads.
     fn settle(&mut self) {
         if let Node::Dirty(dirty) = self
+            && !dirty.base().is_partial()
             && let Some(folded) = dirty.folded()
         {
             *self = Node::Dir(folded.clone());

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{shared, tree_of, trees_in};
+use common::{data, shared, states_of, tree_of, trees_in};
 
 #[test]
 fn whole_states_have_the_recorded_hashes() {
@@ -19,4 +19,13 @@ fn whole_states_have_the_recorded_hashes() {
         }
     }
     assert_eq!(states, 539);
+}
+
+#[test]
+fn own_states_have_the_recorded_hashes() {
+    let (case, states) = states_of(&data("states.json.gz"));
+    assert_eq!(states.len(), 12);
+    for state in states {
+        assert_eq!(tree_of(&state.leaves).hash().unwrap(), state.hash, "{case} tick {}", state.tick);
+    }
 }

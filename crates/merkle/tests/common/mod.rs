@@ -96,3 +96,8 @@ pub fn context_hash(text: &str) -> NodeHash {
     let end = bytes.len() - 4;
     NodeHash(bytes[end - 32..end].try_into().unwrap())
 }
+
+/// A file of this crate's own test data.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}

@@ -1,0 +1,193 @@
+//! Producing a proof: the computation runs on a tree that notes what is loaded (`spec/pvm.md` §2.2), by hash for directories
+//! and leaves, and by one representative per directory for the inodes below its root inode.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::{InodeProof, MAX_NESTING, Proof, ProofError, ProofTree};
+use crate::error::TreeError;
+use crate::hash::{Kind, NodeHash};
+use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
+use crate::step::Step;
+use crate::tree::Tree;
+
+/// Runs `f` on a copy of `tree` and proves it: from the proof alone, [`Proof::verify`] can run `f` again, with the same result.
+///
+/// `tree` itself stays as it is. The copy that `f` gets must not be used after `f` returned: its unloaded parts are then
+/// [`TreeError::Missing`].
+///
+/// # Errors
+/// [`ProofError::Step`] with the error of `f`, [`ProofError::Tree`] when loading a part of `tree` fails,
+/// [`ProofError::TooDeep`] when `f` looks into more than 2048 nested nodes.
+pub fn produce_proof<T, E>(
+    tree: &Tree,
+    f: impl FnOnce(&mut Tree) -> Result<T, E>,
+) -> Result<(Proof, T), ProofError<E>> {
+    let before = tree.hash()?;
+    let session = Session(Arc::default());
+    let recorder = &session.0;
+    let original = match &tree.node {
+        Node::Dirty(dirty) => Node::Dir(dirty.fold()?.clone()),
+        node => node.clone(),
+    };
+    let root = recorder.wrap(&original);
+    let mut copy = Tree { node: root.clone() };
+    let result = f(&mut copy).map_err(ProofError::Step)?;
+    let after = copy.hash()?;
+    let state = Seen { recorder, depth: 0 }.tree(&root)?;
+    let proof =
+        Proof { version: Proof::VERSION, before_kind: root.kind(), before, after_kind: copy.node.kind(), after, state };
+    Ok((proof, result))
+}
+
+/// What was loaded so far.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    directories: Mutex<HashMap<NodeHash, Body>>,
+    leaves: Mutex<HashMap<NodeHash, Bytes>>,
+}
+
+/// Empties the recorder in the end: its nodes and itself hold each other.
+struct Session(Arc<Recorder>);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // the bodies die outside of the lock
+        let directories = std::mem::take(&mut *lock(&self.0.directories));
+        drop(directories);
+        lock(&self.0.leaves).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recorder {
+    /// Loads a leaf.
+    pub(crate) fn leaf(&self, hash: NodeHash, original: &Leaf) -> Result<Bytes, TreeError> {
+        let bytes = original.bytes()?;
+        lock(&self.leaves).insert(hash, bytes.clone());
+        Ok(bytes.clone())
+    }
+
+    /// Loads a directory: all with the same hash share the inodes of one representative.
+    pub(crate) fn directory(self: &Arc<Self>, hash: NodeHash, original: &Inode) -> Result<Body, TreeError> {
+        if let Some(body) = lock(&self.directories).get(&hash) {
+            return Ok(body.clone());
+        }
+        let body = self.inode(original)?;
+        Ok(lock(&self.directories).entry(hash).or_insert(body).clone())
+    }
+
+    /// Loads an inode.
+    pub(crate) fn inode(self: &Arc<Self>, original: &Inode) -> Result<Body, TreeError> {
+        Ok(match original.body()? {
+            Body::Bucket(bucket) => {
+                let wrap = |entry: &Entry| Entry { step: entry.step.clone(), node: self.wrap(&entry.node) };
+                Body::Bucket(bucket.as_slice().iter().map(wrap).collect::<Bucket>())
+            }
+            Body::Fork { depth, count, children } => {
+                let wrap = |child: &Option<Arc<Inode>>| child.as_ref().map(|child| self.wrap_inode(child, false));
+                Body::Fork { depth: *depth, count: *count, children: children.each_ref().map(wrap) }
+            }
+        })
+    }
+
+    fn wrap(self: &Arc<Self>, original: &Node) -> Node {
+        match original {
+            Node::Leaf(leaf) => Node::Leaf(Leaf::lazy(leaf.hash(), Source::Recording(self.clone(), leaf.clone()))),
+            Node::Dir(inode) => Node::Dir(self.wrap_inode(inode, true)),
+            // inodes hold no dirty directories
+            Node::Dirty(dirty) => Node::Dirty(dirty.clone()),
+        }
+    }
+
+    fn wrap_inode(self: &Arc<Self>, original: &Arc<Inode>, root: bool) -> Arc<Inode> {
+        Inode::lazy(original.hash(), root, Source::Recording(self.clone(), original.clone()))
+    }
+}
+
+/// Walks what was seen.
+struct Seen<'a> {
+    recorder: &'a Recorder,
+    depth: usize,
+}
+
+impl Seen<'_> {
+    fn enter<T, E>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, ProofError<E>>) -> Result<T, ProofError<E>> {
+        self.depth += 1;
+        if self.depth > MAX_NESTING {
+            return Err(ProofError::TooDeep);
+        }
+        let result = f(self)?;
+        self.depth -= 1;
+        Ok(result)
+    }
+
+    fn tree<E>(&mut self, node: &Node) -> Result<ProofTree, ProofError<E>> {
+        let hash = node.known_hash();
+        if node.kind() == Kind::Leaf {
+            let bytes = lock(&self.recorder.leaves).get(&hash).cloned();
+            return Ok(bytes.map_or(ProofTree::BlindedValue(hash), ProofTree::Value));
+        }
+        let body = lock(&self.recorder.directories).get(&hash).cloned();
+        let Some(body) = body else { return Ok(ProofTree::BlindedNode(hash)) };
+        Ok(match self.enter(|seen| seen.body(&body))? {
+            InodeProof::Blinded(hash) => ProofTree::BlindedNode(hash),
+            InodeProof::Values(entries) => ProofTree::Node(entries),
+            InodeProof::Tree { length, children } => ProofTree::Inode { length, children },
+            InodeProof::Extender { length, segment, inner } => ProofTree::Extender { length, segment, inner },
+        })
+    }
+
+    fn body<E>(&mut self, body: &Body) -> Result<InodeProof, ProofError<E>> {
+        match body {
+            Body::Bucket(bucket) => {
+                let entries = bucket.as_slice().iter().map(|entry| Ok((entry.step.clone(), self.tree(&entry.node)?)));
+                Ok(InodeProof::Values(entries.collect::<Result<Vec<(Step, ProofTree)>, ProofError<E>>>()?))
+            }
+            Body::Fork { count, children, .. } => {
+                let mut proofs = [None, None];
+                for (child, proof) in children.iter().zip(&mut proofs) {
+                    *proof = match child {
+                        None => None,
+                        Some(child) => Some(match child.loaded() {
+                            None => InodeProof::Blinded(child.hash()),
+                            Some(body) => self.enter(|seen| seen.body(body))?,
+                        }),
+                    };
+                }
+                Ok(compress(*count, proofs))
+            }
+        }
+    }
+}
+
+/// A fork, or an extender for a chain of at least two forks with one child each (§2.3).
+fn compress(length: u64, children: [Option<InodeProof>; 2]) -> InodeProof {
+    let (index, child) = match children {
+        [Some(child), None] => (false, child),
+        [None, Some(child)] => (true, child),
+        children => return InodeProof::Tree { length, children: children.map(|child| child.map(Box::new)) },
+    };
+    match child {
+        InodeProof::Tree { children: [Some(inner), None], .. } => {
+            InodeProof::Extender { length, segment: vec![index, false], inner }
+        }
+        InodeProof::Tree { children: [None, Some(inner)], .. } => {
+            InodeProof::Extender { length, segment: vec![index, true], inner }
+        }
+        InodeProof::Extender { mut segment, inner, .. } => {
+            segment.insert(0, index);
+            InodeProof::Extender { length, segment, inner }
+        }
+        child => {
+            let mut children = [None, None];
+            children[usize::from(index)] = Some(Box::new(child));
+            InodeProof::Tree { length, children }
+        }
+    }
+}
