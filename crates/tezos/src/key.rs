@@ -121,6 +121,11 @@ impl PublicKey {
         (bytes.len() == length).then(|| PublicKey { scheme, bytes: bytes.to_vec() })
     }
 
+    /// A key from the point a secret key gave.
+    pub(crate) fn of_point(scheme: Scheme, bytes: Vec<u8>) -> PublicKey {
+        PublicKey { scheme, bytes }
+    }
+
     /// The scheme.
     pub fn scheme(&self) -> Scheme {
         self.scheme

@@ -22,3 +22,4 @@ pub mod receipt;
 pub mod rollup;
 pub mod rpc_error;
 pub mod scalar;
+pub mod sign;

@@ -7,12 +7,24 @@ use soru_tezos::block::Block;
 use soru_tezos::codec::{Decode, Encode};
 use soru_tezos::hash::{OperationHash, OperationListHash, OperationListListHash};
 use soru_tezos::header::{Header, ProtocolData, RawHeader};
+use soru_tezos::key::{PublicKey, PublicKeyHash};
 use soru_tezos::operation::Operation;
 use soru_tezos::receipt::Content;
 use soru_tezos::rollup::{Game, Inbox};
+use soru_tezos::sign::{SecretKey, Watermark};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+
+/// Secret keys of the accounts `bootstrap1` to `bootstrap5`, known to everybody.
+const BOOTSTRAP: [&str; 5] = [
+    "edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh",
+    "edsk39qAm1fiMjgmPkw1EgQYkMzkJezLNewd7PLNHTkr6w9XA2zdfo",
+    "edsk4ArLQgBTLWG5FJmnGnT689VKoqhXwmDPBuGx3z4cvwU9MmrPZZ",
+    "edsk2uqQB9AY4FvioK2YMdfmyMrer5R8mGFyuaLLFfSRo8EoyNdht3",
+    "edsk4QLrcijEffxV31gGdN2HU7UpyJjA8drFoNcmnB28n89YjPNRFm",
+];
 
 /// The recordings beside the repository, and the small one inside it.
 fn recordings(name: &str) -> Vec<PathBuf> {
@@ -61,7 +73,12 @@ fn hex_field(value: &Value) -> Vec<u8> {
 
 #[test]
 fn blocks_headers_and_operations() {
-    let (mut blocks, mut operations) = (0, 0);
+    let (mut blocks, mut operations, mut signatures) = (0, 0, 0);
+    let keys: HashMap<PublicKeyHash, PublicKey> = BOOTSTRAP
+        .iter()
+        .map(|text| text.parse::<SecretKey>().unwrap().public_key())
+        .map(|key| (key.hash(), key))
+        .collect();
     for file in recordings("l1.jsonl.gz") {
         for line in lines(&file) {
             let at = format!("{}, level {}: ", file.display(), line["level"]);
@@ -106,6 +123,14 @@ fn blocks_headers_and_operations() {
                 let json = serde_json::to_value(&operation).unwrap();
                 let again: Operation = serde_json::from_value(json).unwrap();
                 assert_eq!(again, operation, "{at}");
+                // where the key is known, the signature is right
+                let source = operation.contents[0].source;
+                if let Some(key) = keys.get(&source) {
+                    let signature = operation.signature.as_ref().unwrap();
+                    assert!(key.verify(Watermark::Operation, &bytes[..signed], signature), "{at}");
+                    assert!(!key.verify(Watermark::Operation, &bytes[..signed - 1], signature), "{at}");
+                    signatures += 1;
+                }
                 assert!(shown.contents.iter().all(|content| matches!(content, Content::Manager(_))), "{at}");
                 operations += 1;
             }
@@ -117,8 +142,8 @@ fn blocks_headers_and_operations() {
             blocks += 1;
         }
     }
-    println!("{blocks} blocks, {operations} operations");
-    assert!(blocks > 0 && operations > 0);
+    println!("{blocks} blocks, {operations} operations, {signatures} signatures");
+    assert!(blocks > 0 && operations > 0 && signatures > 0);
 }
 
 #[test]
