@@ -1,1 +1,4 @@
 //! How a program talks to a layer 1: RPC client, head stream, wallet and signers, fees, injector.
+
+pub mod heads;
+pub mod rpc;
