@@ -102,6 +102,7 @@ impl RpcClient {
     }
 
     async fn send(&self, method: Method, url: &Url, body: Option<Vec<u8>>, limited: bool) -> RpcResult<Response> {
+        tracing::debug!(%method, %url, body = body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()), "request");
         let mut request = self.http.request(method, url.clone()).header("accept", "application/json");
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
@@ -109,7 +110,9 @@ impl RpcClient {
         if limited {
             request = request.timeout(self.limits.answer);
         }
-        request.send().await.map_err(|error| self.network(url, error))
+        let response = request.send().await.map_err(|error| self.network(url, error))?;
+        tracing::debug!(%url, status = response.status().as_u16(), "answer");
+        Ok(response)
     }
 
     fn network(&self, url: &Url, error: reqwest::Error) -> RpcError {
