@@ -11,6 +11,7 @@ use soru_tezos::key::PublicKeyHash;
 use soru_tezos::micheline::Micheline;
 use soru_tezos::operation::Operation;
 use soru_tezos::rollup::{Commitment, Inbox, InboxMessage, OutboxMessage, Output, PvmKind, RevealRequest};
+use soru_tezos::scalar::Level;
 
 /// An encoding: its name behind the protocol's, what it is, and both directions.
 struct Encoding {
@@ -20,7 +21,10 @@ struct Encoding {
     decode: fn(&[u8]) -> Result<serde_json::Value, String>,
 }
 
-const fn encoding<T: Encode + Decode + Serialize + DeserializeOwned>(name: &'static str, doc: &'static str) -> Encoding {
+const fn encoding<T: Encode + Decode + Serialize + DeserializeOwned>(
+    name: &'static str,
+    doc: &'static str,
+) -> Encoding {
     Encoding {
         name,
         doc,
@@ -37,11 +41,7 @@ const fn encoding<T: Encode + Decode + Serialize + DeserializeOwned>(name: &'sta
 
 const ENCODINGS: &[Encoding] = &[
     encoding::<Contract>("contract", "an account: implicit or originated"),
-    Encoding {
-        name: "operation",
-        doc: "a signed batch of manager operations",
-        ..encoding::<Operation>("", "")
-    },
+    Encoding { name: "operation", doc: "a signed batch of manager operations", ..encoding::<Operation>("", "") },
     Encoding {
         name: "operation.unsigned",
         doc: "a batch of manager operations without signature",
@@ -61,6 +61,7 @@ const ENCODINGS: &[Encoding] = &[
     encoding::<Inbox>("smart_rollup.inbox", "the inbox: its level and the newest cell of its history"),
     encoding::<InboxMessage>("smart_rollup.inbox.message", "a message of the inbox, as kernels read it"),
     encoding::<PvmKind>("smart_rollup.kind", "a kind of PVM"),
+    encoding::<Metadata>("smart_rollup.metadata", "what reveal_metadata answers: address and origination level"),
     encoding::<OutboxMessage>("smart_rollup.outbox.message", "a message of the outbox, as kernels write it"),
     encoding::<Output>("smart_rollup.output", "an outbox message with its place"),
     encoding::<RevealRequest>("smart_rollup.reveal", "a request of a kernel for data"),
@@ -68,22 +69,30 @@ const ENCODINGS: &[Encoding] = &[
     encoding::<Destination>("destination", "an account or a rollup"),
 ];
 
+/// What `reveal_metadata` answers a kernel (`spec/protocol.md` §7.2).
+#[derive(Serialize, serde::Deserialize)]
+struct Metadata {
+    address: SmartRollupAddress,
+    origination_level: Level,
+}
+
+soru_tezos::binary_struct!(Metadata { address, origination_level });
+
 /// The protocol names that may stand before an encoding's: all share these encodings.
 const PROTOCOLS: &[&str] = &["025-PsUshuai", "alpha"];
 
 fn find(id: &str) -> Result<&'static Encoding, String> {
     let (protocol, name) = id.split_once('.').unwrap_or(("", id));
     let known = PROTOCOLS.contains(&protocol);
-    ENCODINGS
-        .iter()
-        .find(|encoding| known && encoding.name == name)
-        .ok_or_else(|| format!("Unknown encoding id: {id}"))
+    ENCODINGS.iter().find(|encoding| known && encoding.name == name).ok_or_else(|| format!("Unknown encoding id: {id}"))
 }
 
 /// The text of an argument: a literal, or the content of the file it names.
 fn literal_or_file(text: &str) -> Result<String, CliError> {
     match text.strip_prefix("file:").or_else(|| std::path::Path::new(text).is_file().then_some(text)) {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("cannot read {path}: {error}"))),
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|error| CliError::failed(format!("cannot read {path}: {error}")))
+        }
         None => Ok(text.to_owned()),
     }
 }
@@ -125,12 +134,20 @@ pub fn tool(name: String) -> Tool {
         globals: &[],
         commands: vec![
             Command::new("Encodings", "list encodings", &[], "List the encodings.", |i| Box::pin(list(i))),
-            Command::new("Encodings", "encode <id> from <json>", &[], "Binary form (hexadecimal) of a JSON value or file.", |i| {
-                Box::pin(encode(i))
-            }),
-            Command::new("Encodings", "decode <id> from <hex>", &[], "JSON form of hexadecimal bytes, given or in a file.", |i| {
-                Box::pin(decode(i))
-            }),
+            Command::new(
+                "Encodings",
+                "encode <id> from <json>",
+                &[],
+                "Binary form (hexadecimal) of a JSON value or file.",
+                |i| Box::pin(encode(i)),
+            ),
+            Command::new(
+                "Encodings",
+                "decode <id> from <hex>",
+                &[],
+                "JSON form of hexadecimal bytes, given or in a file.",
+                |i| Box::pin(decode(i)),
+            ),
         ],
     }
 }

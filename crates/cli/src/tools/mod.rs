@@ -1,5 +1,6 @@
 //! The tools the binary can act as, and the names under which it does.
 
+mod codec;
 pub mod link;
 mod soru;
 
@@ -11,10 +12,15 @@ use std::path::Path;
 pub enum Role {
     /// `soru` itself: the words that belong to no other tool.
     Soru,
+    /// `octez-codec`.
+    Codec,
 }
 
 /// The names of the reference's programs (without protocol suffix) and the role each means.
-const NAMES: &[(&str, Role)] = &[];
+const NAMES: &[(&str, Role)] = &[("octez-codec", Role::Codec)];
+
+/// The first words after `soru` and the role each means.
+const WORDS: &[(&str, Role)] = &[("codec", Role::Codec)];
 
 /// Text of `--version` for every role.
 pub fn version() -> String {
@@ -34,13 +40,14 @@ impl Role {
     }
 
     /// The role of a first word after `soru`.
-    fn of_word(_word: &str) -> Option<Role> {
-        None
+    fn of_word(word: &str) -> Option<Role> {
+        WORDS.iter().find(|(known, _)| *known == word).map(|(_, role)| *role)
     }
 
     fn tool(self, name: String) -> Tool {
         match self {
             Role::Soru => soru::tool(name),
+            Role::Codec => codec::tool(name),
         }
     }
 }
