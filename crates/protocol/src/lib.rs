@@ -5,6 +5,15 @@
 #![forbid(unsafe_code)]
 
 pub mod constants;
+pub mod dal;
+pub mod error;
+pub mod game;
+pub mod inbox;
 pub mod protocol;
+pub mod reveal;
+pub mod rollup;
+pub mod skip_list;
 
+pub use error::RollupError;
 pub use protocol::Protocol;
+pub use rollup::{Env, Rollup};

@@ -125,7 +125,7 @@ fn merge(old: &mut Map<String, Value>, new: &Map<String, Value>, path: &str) -> 
         let path = format!("{path}.{key}");
         match (old.get_mut(key), value) {
             (None, _) => {
-                let mut names = old.keys().cloned().collect();
+                let mut names: Vec<String> = old.keys().cloned().collect();
                 return Err(ConstantsError::Unknown { key: path, suggestion: nearest(key, &mut names) });
             }
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new, &path)?,
@@ -136,7 +136,7 @@ fn merge(old: &mut Map<String, Value>, new: &Map<String, Value>, path: &str) -> 
 }
 
 /// The name that shares most pairs of letters with `key`, if they share half.
-fn nearest(key: &str, names: &mut Vec<String>) -> Option<String> {
+fn nearest(key: &str, names: &mut [String]) -> Option<String> {
     let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
     let wanted = pairs(&key.chars().take(100).collect::<String>());
     let score = |name: &String| {

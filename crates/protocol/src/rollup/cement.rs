@@ -1,0 +1,88 @@
+//! Cementing the only undisputed commitment of a level (`spec/protocol.md` §4.4).
+
+use super::{Env, Rollup};
+use crate::error::RollupError;
+use soru_tezos::hash::CommitmentHash;
+use soru_tezos::scalar::Level;
+
+/// What a cementation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cemented {
+    /// Inbox level of the new last cemented commitment.
+    pub inbox_level: Level,
+    /// Its hash.
+    pub commitment_hash: CommitmentHash,
+}
+
+impl Rollup {
+    /// Cements the commitment that follows the last cemented one.
+    ///
+    /// # Errors
+    /// When there is none, more than one, or it is too recent; the rollup is then unchanged.
+    pub fn cement(&mut self, env: &Env<'_>) -> Result<Cemented, RollupError> {
+        let (old, old_commitment) = self.last_cemented()?;
+        let inbox_level = env.next_commitment_level(old_commitment.inbox_level);
+        let (cemented, dangling) = self.candidate(env, old, inbox_level)?;
+
+        let mut next = self.clone();
+        next.last_cemented_commitment = cemented;
+        next.commitments_per_level.remove(&inbox_level);
+        for hash in &dangling {
+            next.commitments.remove(hash);
+            next.commitment_added.remove(hash);
+            next.commitment_stakers.remove(hash);
+        }
+        next.commitment_stakers.remove(&cemented);
+        next.commitment_added.remove(&cemented);
+        next.first_publication.remove(&inbox_level);
+        next.forget_oldest(env, old);
+        *self = next;
+        Ok(Cemented { inbox_level, commitment_hash: cemented })
+    }
+
+    /// Whether a cementation in this block would cement that commitment.
+    pub fn can_be_cemented(&self, env: &Env<'_>, commitment: &CommitmentHash) -> bool {
+        self.clone().cement(env).is_ok_and(|cemented| cemented.commitment_hash == *commitment)
+    }
+
+    /// The one commitment of `inbox_level` on `old` with a bonded staker, and all others of that level.
+    fn candidate(
+        &self,
+        env: &Env<'_>,
+        old: CommitmentHash,
+        inbox_level: Level,
+    ) -> Result<(CommitmentHash, Vec<CommitmentHash>), RollupError> {
+        let mut candidate = None;
+        let mut dangling = Vec::new();
+        for hash in self.commitments_at(inbox_level).unwrap_or_default() {
+            let stands = self.commitment(hash)?.predecessor == old
+                && self.stakers_of(hash).unwrap_or_default().iter().any(|index| self.is_active(*index));
+            match (stands, candidate) {
+                (true, Some(_)) => return Err(RollupError::Disputed),
+                (true, None) => candidate = Some(*hash),
+                (false, _) => dangling.push(*hash),
+            }
+        }
+        let candidate = candidate.ok_or(RollupError::NoValidCommitmentToCement)?;
+        let added = self.commitment_added.get(&candidate).copied().unwrap_or(env.level);
+        let min_level = added.after(env.constants.challenge_window_in_blocks);
+        if env.level < min_level {
+            return Err(RollupError::CommitmentTooRecent { current_level: env.level, min_level });
+        }
+        Ok((candidate, dangling))
+    }
+
+    /// Drops the cemented commitment that is one too many, if it is still stored.
+    fn forget_oldest(&mut self, env: &Env<'_>, old: CommitmentHash) {
+        let mut hash = old;
+        for _ in 1..env.constants.max_number_of_cemented_commitments {
+            match self.commitments.get(&hash) {
+                Some(commitment) => hash = commitment.predecessor,
+                None => return,
+            }
+        }
+        if hash != CommitmentHash::ZERO {
+            self.commitments.remove(&hash);
+        }
+    }
+}

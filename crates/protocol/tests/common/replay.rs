@@ -1,0 +1,394 @@
+//! Replaying the rollup operations of a recorded chain through the rules, and comparing each with its receipt.
+#![allow(dead_code)]
+
+use crate::common::{json, json_lines};
+use serde_json::{Value, json};
+use soru_protocol::constants::Parametric;
+use soru_protocol::game::{Ends, Input, Move, ProofContext, StepProofs};
+use soru_protocol::inbox::{self, LevelInbox, LevelStart};
+use soru_protocol::rollup::{Env, Origination, OutputProofs, Rollup, origination_size};
+use soru_protocol::{Protocol, RollupError, dal};
+use soru_tezos::block::{Block, BlockOperation};
+use soru_tezos::hash::{OperationHash, SmartRollupAddress, StateHash};
+use soru_tezos::key::PublicKeyHash;
+use soru_tezos::operation::ManagerBody;
+use soru_tezos::receipt::{InternalBody, ManagerReceipt, OperationResult};
+use soru_tezos::rollup::{
+    Commitment, DalSnapshot, Inbox, InputProof, InputRequest, PvmKind, Refutation, RevealProof, RevealRequest, Step,
+};
+use soru_tezos::scalar::{Level, Mutez};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A recorded chain, replayed up to some level.
+pub struct Chain {
+    pub name: String,
+    pub parametric: Parametric,
+    pub inbox: Inbox,
+    pub dal: DalSnapshot,
+    pub rollups: BTreeMap<SmartRollupAddress, Rollup>,
+    /// Rollups no recorded node followed: their genesis commitment is not known.
+    unfollowed: BTreeSet<SmartRollupAddress>,
+    /// Number of receipts compared, by kind and status.
+    pub compared: BTreeMap<String, usize>,
+    /// Number of inboxes compared.
+    pub levels: usize,
+    /// States that rollup nodes recorded soon after the start, those of originations among them.
+    early_states: Vec<StateHash>,
+    previous_header: Value,
+}
+
+pub fn env(parametric: &Parametric, level: Level) -> Env<'_> {
+    Env { protocol: Protocol::Ushuaia, level, constants: &parametric.rollup, past_periods: &[] }
+}
+
+/// Replays a whole recorded chain; `after` sees it after each level.
+pub fn replay(folder: &Path, proofs: &impl OutputProofs, mut after: impl FnMut(&Chain)) -> Chain {
+    let meta = json(&folder.join("meta.json"));
+    let mut lines = json_lines(&folder.join("l1.jsonl.gz")).into_iter();
+    let first = lines.next().unwrap();
+    let header = first["block"]["header"].clone();
+    let start = LevelStart {
+        predecessor_timestamp: serde_json::from_value(header["timestamp"].clone()).unwrap(),
+        predecessor: serde_json::from_value(header["predecessor"].clone()).unwrap(),
+        migration: Some(Protocol::Ushuaia),
+    };
+    let (inbox, _) = inbox::first_inbox(Level(1), &start);
+    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(serde_json::to_value(&inbox).unwrap(), first["inbox"], "{name}: inbox of level 1");
+    let mut chain = Chain {
+        early_states: early_states(folder),
+        name,
+        parametric: serde_json::from_value(meta["activation_parameters"].clone()).unwrap(),
+        inbox,
+        dal: dal::first_snapshot(),
+        rollups: BTreeMap::new(),
+        unfollowed: BTreeSet::new(),
+        compared: BTreeMap::new(),
+        levels: 1,
+        previous_header: header,
+    };
+    for line in lines {
+        chain.level(&line, proofs);
+        after(&chain);
+    }
+    chain
+}
+
+fn early_states(folder: &Path) -> Vec<StateHash> {
+    let mut states = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with("node") && name.ends_with(".gz") {
+            let lines = json_lines(&path);
+            let early = lines.iter().take(20).map(|line| line["state_hash"].clone());
+            states.extend(early.filter_map(|state| serde_json::from_value::<StateHash>(state).ok()));
+        }
+    }
+    states
+}
+
+/// The fields of a receipt that the rules decide: all but the gas.
+fn comparable(result: &OperationResult) -> Value {
+    let mut fields = serde_json::to_value(result).unwrap();
+    fields.as_object_mut().unwrap().retain(|key, _| !["status", "consumed_milligas"].contains(&key.as_str()));
+    fields
+}
+
+impl Chain {
+    fn level(&mut self, line: &Value, proofs: &impl OutputProofs) {
+        let block: Block = serde_json::from_value(line["block"].clone())
+            .unwrap_or_else(|error| panic!("{}: block {}: {error}", self.name, line["level"]));
+        let level = block.level();
+        let inbox_before = self.inbox.clone();
+        self.next_inbox(&block);
+        let ours = serde_json::to_value(&self.inbox).unwrap();
+        assert_eq!(ours, line["inbox"], "{}: inbox of level {level}", self.name);
+        self.levels += 1;
+        for operation in block.manager_operations() {
+            self.operation(level, operation, &inbox_before, proofs);
+        }
+        self.dal = dal::after_unused_level(&self.dal, &self.parametric.dal, level);
+        self.previous_header = line["block"]["header"].clone();
+    }
+
+    fn next_inbox(&mut self, block: &Block) {
+        let start = LevelStart {
+            predecessor_timestamp: serde_json::from_value(self.previous_header["timestamp"].clone()).unwrap(),
+            predecessor: block.header.shell.predecessor,
+            migration: (block.level() == Level(2)).then_some(Protocol::Ushuaia),
+        };
+        let mut messages = LevelInbox::start(&start);
+        for message in inbox::messages_of_block(block) {
+            messages.add(&message).unwrap();
+        }
+        messages.end();
+        self.inbox = inbox::next_inbox(&self.inbox, messages.witness());
+    }
+
+    fn operation(&mut self, level: Level, operation: &BlockOperation, inbox: &Inbox, proofs: &impl OutputProofs) {
+        let before = self.rollups.clone();
+        let mut failed = false;
+        let mut originations = 0;
+        for (number, receipt) in operation.managers().enumerate() {
+            let result = &receipt.metadata.as_ref().unwrap().operation_result;
+            failed |= !matches!(result, OperationResult::Applied(_));
+            let at = format!("{}: level {level}, operation {} no. {number}", self.name, operation.hash);
+            self.content(&at, level, (operation.hash, originations), receipt, inbox, proofs);
+            originations += i32::from(receipt.operation.body.kind().contains("originat"));
+        }
+        if failed {
+            self.rollups = before;
+        }
+    }
+
+    fn content(
+        &mut self,
+        at: &str,
+        level: Level,
+        nonce: (OperationHash, i32),
+        receipt: &ManagerReceipt,
+        inbox: &Inbox,
+        proofs: &impl OutputProofs,
+    ) {
+        let recorded = &receipt.metadata.as_ref().unwrap().operation_result;
+        if let OperationResult::Failed { errors } = recorded
+            && errors.iter().any(|error| error.name().starts_with("gas_exhausted"))
+        {
+            return;
+        }
+        if matches!(recorded, OperationResult::Skipped) {
+            return;
+        }
+        let Some(ours) = self.apply(level, nonce, receipt, inbox, proofs) else { return };
+        let key = format!("{} {}", receipt.operation.body.kind(), recorded.status());
+        *self.compared.entry(key).or_default() += 1;
+        match (ours, recorded) {
+            (Ok(ours), OperationResult::Applied(_) | OperationResult::Backtracked { .. }) => {
+                assert_eq!(ours, comparable(recorded), "{at}");
+            }
+            (Err(error), OperationResult::Failed { errors }) => {
+                assert_eq!(&error.trace(Protocol::Ushuaia), errors, "{at}");
+            }
+            (ours, recorded) => panic!("{at}: ours {ours:?}, recorded {recorded:?}"),
+        }
+    }
+
+    /// Applies an operation on a rollup. Gives the fields of its receipt; nothing for other kinds.
+    fn apply(
+        &mut self,
+        level: Level,
+        nonce: (OperationHash, i32),
+        receipt: &ManagerReceipt,
+        inbox: &Inbox,
+        proofs: &impl OutputProofs,
+    ) -> Option<Result<Value, RollupError>> {
+        let source = receipt.operation.source;
+        let address = match &receipt.operation.body {
+            ManagerBody::SmartRollupOriginate(_) => return Some(self.originate(level, nonce, receipt)),
+            ManagerBody::SmartRollupPublish(body) => body.rollup,
+            ManagerBody::SmartRollupCement(body) => body.rollup,
+            ManagerBody::SmartRollupRecoverBond(body) => body.rollup,
+            ManagerBody::SmartRollupRefute(body) => body.rollup,
+            ManagerBody::SmartRollupTimeout(body) => body.rollup,
+            ManagerBody::SmartRollupExecuteOutboxMessage(body) => body.rollup,
+            _ => return None,
+        };
+        if self.unfollowed.contains(&address) {
+            return None;
+        }
+        let env = env(&self.parametric, level);
+        let Some(rollup) = self.rollups.get_mut(&address) else {
+            return Some(Err(RollupError::DoesNotExist { rollup: address }));
+        };
+        Some(match &receipt.operation.body {
+            ManagerBody::SmartRollupPublish(body) => {
+                // Accounts of the recordings are rich.
+                rollup.publish(&env, source, Mutez::of_tez(1_000_000), &body.commitment).map(|done| {
+                    json!({ "staked_hash": done.staked_hash, "published_at_level": done.published_at_level,
+                            "balance_updates": done.balance_updates })
+                })
+            }
+            ManagerBody::SmartRollupCement(_) => rollup
+                .cement(&env)
+                .map(|done| json!({ "inbox_level": done.inbox_level, "commitment_hash": done.commitment_hash })),
+            ManagerBody::SmartRollupRecoverBond(body) => {
+                rollup.recover_bond(body.staker).map(|done| json!({ "balance_updates": done.balance_updates }))
+            }
+            ManagerBody::SmartRollupTimeout(body) => rollup
+                .time_out(&env, body.stakers)
+                .map(|done| json!({ "game_status": done.game_status, "balance_updates": done.balance_updates })),
+            ManagerBody::SmartRollupRefute(body) => {
+                refute(rollup, &env, &self.parametric, source, body.opponent, &body.refutation, inbox, &self.dal)
+            }
+            ManagerBody::SmartRollupExecuteOutboxMessage(body) => {
+                let proof = &body.output_proof.0;
+                rollup
+                    .execute_outbox_message::<RollupError>(&env, &body.cemented_commitment, proof, proofs, |_| Ok(()))
+                    .map(|done| {
+                        compare_calls(&done.calls, receipt);
+                        let bytes = u64::try_from(done.paid_storage_size_diff).unwrap();
+                        let mut fields = json!({ "balance_updates": burned(source, bytes), "ticket_updates": [] });
+                        if let Some(update) = done.whitelist_update {
+                            fields["whitelist_update"] = serde_json::to_value(update).unwrap();
+                        }
+                        if bytes > 0 {
+                            fields["paid_storage_size_diff"] = json!(bytes.to_string());
+                        }
+                        fields
+                    })
+            }
+            _ => return None,
+        })
+    }
+
+    fn originate(
+        &mut self,
+        level: Level,
+        nonce: (OperationHash, i32),
+        receipt: &ManagerReceipt,
+    ) -> Result<Value, RollupError> {
+        let ManagerBody::SmartRollupOriginate(body) = &receipt.operation.body else { unreachable!() };
+        let env = env(&self.parametric, level);
+        let recorded = comparable(&receipt.metadata.as_ref().unwrap().operation_result);
+        let hash_of = |state: &StateHash| json!(Commitment::genesis(*state, level).hash());
+        let genesis_state =
+            self.early_states.iter().find(|state| hash_of(state) == recorded["genesis_commitment_hash"]);
+        let origination = Origination {
+            address: SmartRollupAddress::originated_by(&nonce.0, nonce.1),
+            kind: body.pvm_kind,
+            parameters_type: &body.parameters_ty,
+            genesis_state: genesis_state.copied().unwrap_or(StateHash::ZERO),
+            whitelist: body.whitelist.as_deref(),
+        };
+        let rollup = Rollup::originate(&env, &origination)?;
+        let size = origination_size(env.constants, &body.parameters_ty);
+        let mut fields = json!({
+            "balance_updates": burned(receipt.operation.source, size),
+            "address": rollup.address,
+            "genesis_commitment_hash": rollup.genesis_info.commitment_hash,
+            "size": size.to_string(),
+        });
+        if genesis_state.is_none() {
+            // No node followed this rollup.
+            fields["genesis_commitment_hash"] = recorded["genesis_commitment_hash"].clone();
+        }
+        if genesis_state.is_some() {
+            self.rollups.insert(rollup.address, rollup);
+        } else {
+            self.unfollowed.insert(rollup.address);
+        }
+        Ok(fields)
+    }
+}
+
+/// The receipt of storage paid by an account.
+fn burned(payer: PublicKeyHash, bytes: u64) -> Value {
+    if bytes == 0 {
+        return json!([]);
+    }
+    let amount = bytes * 250;
+    json!([
+        { "kind": "contract", "contract": payer, "change": format!("-{amount}"), "origin": "block" },
+        { "kind": "burned", "category": "storage fees", "change": amount.to_string(), "origin": "block" },
+    ])
+}
+
+fn compare_calls(calls: &[soru_protocol::rollup::OutboxCall], receipt: &ManagerReceipt) {
+    let internal = &receipt.metadata.as_ref().unwrap().internal_operation_results;
+    let recorded: Vec<_> = internal
+        .iter()
+        .filter_map(|internal| match &internal.body {
+            InternalBody::Transaction(transaction) => Some(transaction),
+            _ => None,
+        })
+        .map(|transaction| json!([transaction.destination, transaction.parameters.entrypoint]))
+        .collect();
+    let ours: Vec<_> = calls.iter().map(|call| json!([call.destination, call.entrypoint])).collect();
+    assert_eq!(ours, recorded[..ours.len().min(recorded.len())]);
+}
+
+#[allow(clippy::too_many_arguments)]
+fn refute(
+    rollup: &mut Rollup,
+    env: &Env<'_>,
+    parametric: &Parametric,
+    source: PublicKeyHash,
+    opponent: PublicKeyHash,
+    refutation: &Refutation,
+    inbox: &Inbox,
+    dal: &DalSnapshot,
+) -> Result<Value, RollupError> {
+    match refutation {
+        Refutation::Start { player_commitment_hash, opponent_commitment_hash } => {
+            let (ours, theirs) = ((source, *player_commitment_hash), (opponent, *opponent_commitment_hash));
+            rollup.start_game(env, ours, theirs, inbox.old_levels_messages.clone(), dal.clone())?;
+            Ok(json!({ "game_status": "ongoing", "balance_updates": [] }))
+        }
+        Refutation::Move { choice, step } => {
+            let context = ProofContext { reveals: &parametric.rollup.reveal_activation_level, dal: &parametric.dal };
+            let done = rollup.play(
+                env,
+                &Move { player: source, opponent, choice, step },
+                &context,
+                &BelievedSteps::of(step),
+            )?;
+            Ok(json!({ "game_status": done.game_status, "balance_updates": done.balance_updates }))
+        }
+    }
+}
+
+/// Takes the PVM's part of a step proof as proven, whatever it is: the machine asks for the input that is proven.
+pub struct BelievedSteps(InputRequest);
+
+impl BelievedSteps {
+    pub fn of(step: &Step) -> Self {
+        let Step::Proof(proof) = step else { return BelievedSteps(InputRequest::NoInputRequired) };
+        BelievedSteps(match &proof.input_proof {
+            None => InputRequest::NoInputRequired,
+            Some(InputProof::FirstInput) => InputRequest::Initial,
+            Some(InputProof::InboxProof { level, message_counter, .. }) => {
+                InputRequest::FirstAfter { level: *level, counter: message_counter.clone() }
+            }
+            Some(InputProof::RevealProof { reveal_proof }) => InputRequest::NeedsReveal {
+                reveal: match reveal_proof {
+                    RevealProof::RawDataProof { raw_data } => {
+                        let mut hash = vec![0];
+                        hash.extend(soru_tezos::blake2b::hash256(&raw_data.0));
+                        RevealRequest::RawData { hash: soru_tezos::hash::RevealHash(hash.try_into().unwrap()) }
+                    }
+                    RevealProof::MetadataProof => RevealRequest::Metadata,
+                    RevealProof::DalParametersProof => RevealRequest::DalParameters,
+                    RevealProof::DalPageProof { dal_page_id, .. } => RevealRequest::DalPage { page_id: *dal_page_id },
+                },
+            },
+        })
+    }
+}
+
+/// The two state hashes near the start of a tree proof.
+pub fn tree_proof_ends(bytes: &[u8]) -> Option<Ends> {
+    let hash = |from: usize| bytes.get(from..from + 32).map(|hash| StateHash(hash.try_into().unwrap()));
+    Some(Ends { start: hash(3)?, stop: hash(35)? })
+}
+
+impl StepProofs for BelievedSteps {
+    fn ends(&self, _: PvmKind, pvm_step: &[u8]) -> Option<Ends> {
+        tree_proof_ends(pvm_step)
+    }
+
+    fn level(&self, _: PvmKind, _: &[u8]) -> Option<Option<Level>> {
+        Some(None)
+    }
+
+    fn verify(
+        &self,
+        _: PvmKind,
+        _: &[u8],
+        _: Option<&Input>,
+        _: &dyn Fn(Level, &RevealRequest) -> bool,
+    ) -> Option<InputRequest> {
+        Some(self.0.clone())
+    }
+}
