@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::dirty::Dirty;
 use crate::error::TreeError;
 use crate::hash::NodeHash;
-use crate::node::{Inode, Leaf, Node, Source, bury};
+use crate::node::{Inode, Leaf, Node, Source};
 use crate::record;
 use crate::step::Step;
 use crate::store::{NodeSink, NodeStore, StoreHandle};
@@ -157,7 +157,7 @@ impl Tree {
 
     /// All leaves with their paths, in byte order of the steps. For dumps and comparisons: it reads everything.
     pub fn leaves(&self) -> Leaves {
-        Leaves { stack: vec![(Vec::new(), self.node.clone())] }
+        Leaves { path: Vec::new(), stack: vec![(0, None, self.node.clone())] }
     }
 
     fn update<S: AsRef<[u8]>>(&mut self, path: &[S], value: Option<Node>) -> Result<(), TreeError> {
@@ -318,17 +318,21 @@ impl Node {
 
 /// Iterator over the leaves of a tree; see [`Tree::leaves`].
 pub struct Leaves {
-    stack: Vec<(Vec<Step>, Node)>,
+    path: Vec<Step>,
+    /// Nodes to visit: the step to each, and the length of the path to its directory.
+    stack: Vec<(usize, Option<Step>, Node)>,
 }
 
 impl Iterator for Leaves {
     type Item = Result<(Vec<Step>, Bytes), TreeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((path, node)) = self.stack.pop() {
-            match self.open(path, node) {
+        while let Some((above, step, node)) = self.stack.pop() {
+            self.path.truncate(above);
+            self.path.extend(step);
+            match self.enter(&node) {
                 Ok(None) => {}
-                Ok(Some(leaf)) => return Some(Ok(leaf)),
+                Ok(Some(leaf)) => return Some(Ok((self.path.clone(), leaf))),
                 Err(error) => {
                     self.stack.clear();
                     return Some(Err(error));
@@ -340,29 +344,19 @@ impl Iterator for Leaves {
 }
 
 impl Leaves {
-    fn open(&mut self, path: Vec<Step>, node: Node) -> Result<Option<(Vec<Step>, Bytes)>, TreeError> {
-        let inode = match &node {
-            Node::Leaf(leaf) => return Ok(Some((path, leaf.bytes()?.clone()))),
+    fn enter(&mut self, node: &Node) -> Result<Option<Bytes>, TreeError> {
+        let inode = match node {
+            Node::Leaf(leaf) => return Ok(Some(leaf.bytes()?.clone())),
             Node::Dir(inode) => inode,
             Node::Dirty(dirty) => dirty.fold()?,
         };
-        let mut entries = Vec::new();
+        let start = self.stack.len();
+        let above = self.path.len();
         inode.visit(0, u64::MAX, &mut |entry| {
-            entries.push(entry.clone());
+            self.stack.push((above, Some(entry.step.clone()), entry.node.clone()));
             true
         })?;
-        entries.sort_by(|a, b| b.step.cmp(&a.step));
-        self.stack.extend(entries.into_iter().map(|entry| {
-            let mut below = path.clone();
-            below.push(entry.step);
-            (below, entry.node)
-        }));
+        self.stack[start..].sort_by(|a, b| b.1.cmp(&a.1));
         Ok(None)
-    }
-}
-
-impl Drop for Leaves {
-    fn drop(&mut self) {
-        bury(self.stack.drain(..).map(|(_, node)| node).collect());
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use verify::Shown;
 
 /// Deepest nesting of proof nodes that is produced or read, which bounds recursion. A proof this deep would be several times
 /// larger than an operation of the layer 1 may be.
-const MAX_NESTING: usize = 2048;
+const MAX_NESTING: usize = 1024;
 
 /// A tree proof (§2.3).
 #[derive(Clone, PartialEq, Eq, Debug)]

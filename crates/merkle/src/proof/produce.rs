@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{InodeProof, MAX_NESTING, Proof, ProofError, ProofTree};
+use super::{Children, InodeProof, MAX_NESTING, Proof, ProofError, ProofTree};
 use crate::error::TreeError;
 use crate::hash::{Kind, NodeHash};
 use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
-use crate::step::Step;
 use crate::tree::Tree;
 
 /// Runs `f` on a copy of `tree` and proves it: from the proof alone, [`Proof::verify`] can run `f` again, with the same result.
@@ -20,7 +19,7 @@ use crate::tree::Tree;
 ///
 /// # Errors
 /// [`ProofError::Step`] with the error of `f`, [`ProofError::Tree`] when loading a part of `tree` fails,
-/// [`ProofError::TooDeep`] when `f` looks into more than 2048 nested nodes.
+/// [`ProofError::TooDeep`] when `f` looks into more than 1024 nested nodes.
 pub fn produce_proof<T, E>(
     tree: &Tree,
     f: impl FnOnce(&mut Tree) -> Result<T, E>,
@@ -117,15 +116,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn enter<T, E>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, ProofError<E>>) -> Result<T, ProofError<E>> {
-        self.depth += 1;
-        if self.depth > MAX_NESTING {
-            return Err(ProofError::TooDeep);
-        }
-        let result = f(self)?;
-        self.depth -= 1;
-        Ok(result)
-    }
+    // these two call each other once per nested node: their frames are kept small
 
     fn tree<E>(&mut self, node: &Node) -> Result<ProofTree, ProofError<E>> {
         let hash = node.known_hash();
@@ -133,47 +124,58 @@ impl Seen<'_> {
             let bytes = lock(&self.recorder.leaves).get(&hash).cloned();
             return Ok(bytes.map_or(ProofTree::BlindedValue(hash), ProofTree::Value));
         }
-        let body = lock(&self.recorder.directories).get(&hash).cloned();
-        let Some(body) = body else { return Ok(ProofTree::BlindedNode(hash)) };
-        Ok(match self.enter(|seen| seen.body(&body))? {
-            InodeProof::Blinded(hash) => ProofTree::BlindedNode(hash),
-            InodeProof::Values(entries) => ProofTree::Node(entries),
-            InodeProof::Tree { length, children } => ProofTree::Inode { length, children },
-            InodeProof::Extender { length, segment, inner } => ProofTree::Extender { length, segment, inner },
-        })
+        let body = lock(&self.recorder.directories).get(&hash).cloned().map(Box::new);
+        match body {
+            None => Ok(ProofTree::BlindedNode(hash)),
+            Some(body) => Ok(match *self.body(&body)? {
+                InodeProof::Blinded(hash) => ProofTree::BlindedNode(hash),
+                InodeProof::Values(entries) => ProofTree::Node(entries),
+                InodeProof::Tree { length, children } => ProofTree::Inode { length, children },
+                InodeProof::Extender { length, segment, inner } => ProofTree::Extender { length, segment, inner },
+            }),
+        }
     }
 
-    fn body<E>(&mut self, body: &Body) -> Result<InodeProof, ProofError<E>> {
-        match body {
+    fn body<E>(&mut self, body: &Body) -> Result<Box<InodeProof>, ProofError<E>> {
+        self.depth += 1;
+        if self.depth > MAX_NESTING {
+            return Err(ProofError::TooDeep);
+        }
+        let proof = match body {
             Body::Bucket(bucket) => {
-                let entries = bucket.as_slice().iter().map(|entry| Ok((entry.step.clone(), self.tree(&entry.node)?)));
-                Ok(InodeProof::Values(entries.collect::<Result<Vec<(Step, ProofTree)>, ProofError<E>>>()?))
+                let mut entries = Vec::with_capacity(bucket.as_slice().len());
+                for entry in bucket.as_slice() {
+                    let tree = self.tree(&entry.node)?;
+                    entries.push((entry.step.clone(), tree));
+                }
+                Box::new(InodeProof::Values(entries))
             }
             Body::Fork { count, children, .. } => {
                 let mut proofs = [None, None];
                 for (child, proof) in children.iter().zip(&mut proofs) {
-                    *proof = match child {
-                        None => None,
-                        Some(child) => Some(match child.loaded() {
-                            None => InodeProof::Blinded(child.hash()),
-                            Some(body) => self.enter(|seen| seen.body(body))?,
-                        }),
-                    };
+                    if let Some(child) = child {
+                        *proof = Some(match child.loaded() {
+                            None => Box::new(InodeProof::Blinded(child.hash())),
+                            Some(body) => self.body(body)?,
+                        });
+                    }
                 }
-                Ok(compress(*count, proofs))
+                compress(*count, proofs)
             }
-        }
+        };
+        self.depth -= 1;
+        Ok(proof)
     }
 }
 
 /// A fork, or an extender for a chain of at least two forks with one child each (§2.3).
-fn compress(length: u64, children: [Option<InodeProof>; 2]) -> InodeProof {
+fn compress(length: u64, children: Children) -> Box<InodeProof> {
     let (index, child) = match children {
         [Some(child), None] => (false, child),
         [None, Some(child)] => (true, child),
-        children => return InodeProof::Tree { length, children: children.map(|child| child.map(Box::new)) },
+        children => return Box::new(InodeProof::Tree { length, children }),
     };
-    match child {
+    Box::new(match *child {
         InodeProof::Tree { children: [Some(inner), None], .. } => {
             InodeProof::Extender { length, segment: vec![index, false], inner }
         }
@@ -189,5 +191,5 @@ fn compress(length: u64, children: [Option<InodeProof>; 2]) -> InodeProof {
             children[usize::from(index)] = Some(Box::new(child));
             InodeProof::Tree { length, children }
         }
-    }
+    })
 }

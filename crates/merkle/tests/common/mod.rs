@@ -1,6 +1,8 @@
 //! What the integration tests share: the recorded vectors and their formats.
 #![allow(dead_code)]
 
+pub mod model;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
