@@ -89,10 +89,12 @@ fn announced_sizes_do_not_allocate() {
     }
 }
 
+type Change = Box<dyn Fn(&NodeHash, Bytes) -> Option<Bytes> + Send + Sync>;
+
 /// A store that changes what it reads.
 struct Damaged {
     inner: MemoryStore,
-    change: Box<dyn Fn(&NodeHash, Bytes) -> Option<Bytes> + Send + Sync>,
+    change: Change,
 }
 
 impl NodeStore for Damaged {
@@ -117,9 +119,7 @@ fn damage_in_a_store_is_noticed() {
     }
     let mut store = MemoryStore::new();
     let root = tree.commit(&mut store).unwrap();
-    let open = |change: Box<dyn Fn(&NodeHash, Bytes) -> Option<Bytes> + Send + Sync>| {
-        Tree::open(Arc::new(Damaged { inner: store.clone(), change }), root)
-    };
+    let open = |change: Change| Tree::open(Arc::new(Damaged { inner: store.clone(), change }), root);
     assert_eq!(read_all(&open(Box::new(|_, record| Some(record)))).unwrap(), 600);
     let gone = open(Box::new(move |hash, record| (*hash == root).then_some(record)));
     assert!(matches!(read_all(&gone), Err(TreeError::Missing(_))));
