@@ -2,5 +2,6 @@
 
 pub mod fees;
 pub mod heads;
+pub mod injector;
 pub mod rpc;
 pub mod wallet;

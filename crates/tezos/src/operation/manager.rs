@@ -135,6 +135,22 @@ kinds! {
     230 "dal_publish_commitment" DalPublishCommitment(DalPublishCommitment),
 }
 
+/// Tag and fields, without the header: what a program keeps of an operation it has not sent yet.
+impl Encode for ManagerBody {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.tag());
+        self.encode_fields(out);
+    }
+}
+
+impl Decode for ManagerBody {
+    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let at = reader.clone();
+        let tag = reader.byte("manager operation")?;
+        ManagerBody::decode_fields(tag, &at, reader)
+    }
+}
+
 impl Encode for ManagerOperation {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.body.tag());
