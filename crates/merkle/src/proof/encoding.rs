@@ -65,9 +65,22 @@ impl Proof {
     pub fn decode(bytes: impl Into<Bytes>) -> Result<Proof, DecodeError> {
         let bytes = bytes.into();
         let total = bytes.len();
+        let (proof, rest) = Proof::decode_prefix(bytes)?;
+        if !rest.is_empty() {
+            return Err(DecodeError { offset: total - rest.len(), reason: "bytes after the end of the proof" });
+        }
+        Ok(proof)
+    }
+
+    /// Reads a proof that other bytes may follow, as in an output proof; gives them too.
+    pub fn decode_prefix(bytes: impl Into<Bytes>) -> Result<(Proof, Bytes), DecodeError> {
+        let bytes = bytes.into();
+        let total = bytes.len();
         let mut reader = Reader { bytes, depth: 0 };
-        let proof = reader.proof();
-        proof.map_err(|reason| DecodeError { offset: total - reader.bytes.len(), reason })
+        match reader.proof() {
+            Ok(proof) => Ok((proof, reader.bytes)),
+            Err(reason) => Err(DecodeError { offset: total - reader.bytes.len(), reason }),
+        }
     }
 }
 
@@ -199,9 +212,6 @@ impl Reader {
         let version = self.u16()? as i16;
         let (before, after) = (self.hash()?, self.hash()?);
         let state = self.tree()?;
-        if !self.bytes.is_empty() {
-            return Err("bytes after the end of the proof");
-        }
         Ok(Proof { version, before_kind: kind(1), before, after_kind: kind(2), after, state })
     }
 
