@@ -1,0 +1,10 @@
+//! Fast execution (`spec/pvm.md` §10): a whole `kernel_run` in native code, for the kernels and runs of which it is certain
+//! that the exact machine would end in the same state. Everything else is [`Undecided`](crate::error::Undecided).
+
+mod engine;
+mod limits;
+mod validate;
+
+pub use engine::{FastConfig, FastEngine};
+pub use limits::{Limits, TickPolicy};
+pub use validate::{Facts, validate};
