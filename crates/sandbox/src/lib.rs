@@ -1,1 +1,20 @@
-//! The embedded layer 1: ledger, block production, Tezos node RPC, persistence.
+//! The embedded layer 1: a Tezos chain of protocol 025 on one machine, with its ledger, block production, persistence
+//! and the RPC of a node. Programs talk to it as they talk to any Tezos node.
+#![forbid(unsafe_code)]
+
+pub mod block;
+pub mod config;
+pub mod error;
+pub mod ledger;
+pub mod make;
+pub mod mempool;
+pub mod node;
+mod produce;
+mod rpc;
+mod server;
+pub mod store;
+pub mod view;
+
+pub use config::{BOOTSTRAP, BOOTSTRAP_BALANCE, BlockTime, DEFAULT_RPC_ADDRESS, FundedAccount, SandboxConfig};
+pub use error::SandboxError;
+pub use server::{Sandbox, run};

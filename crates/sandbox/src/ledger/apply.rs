@@ -1,0 +1,267 @@
+//! Applying blocks and batches: fees first, then each operation with the internal ones it emits, depth first; a failure
+//! undoes everything but the fees (`spec/protocol.md` §2.4).
+
+use super::content::{Emitted, Run};
+use super::gas::{GasMeter, MANAGER_OPERATION, signature_check, sum, units};
+use super::storage_fees;
+use super::validate::{BlockGas, Signed, validate};
+use super::{Ledger, digest};
+use soru_tezos::contract::Contract;
+use soru_tezos::hash::{BlockHash, ChainId, OperationHash};
+use soru_tezos::key::{PublicKeyHash, Scheme};
+use soru_tezos::operation::{ManagerOperation, Operation};
+use soru_tezos::receipt::{
+    Applied, Balance, BalanceUpdate, InternalReceipt, ManagerMetadata, ManagerReceipt, OperationResult, Origin,
+};
+use soru_tezos::rpc_error::Trace;
+use soru_tezos::scalar::{Level, Milligas, Mutez, Timestamp};
+
+/// What the rules know about the block an operation is applied in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The chain.
+    pub chain_id: ChainId,
+    /// The level of the block.
+    pub level: Level,
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// The block before.
+    pub predecessor: BlockHash,
+    /// Its time.
+    pub predecessor_timestamp: Timestamp,
+    /// Who makes the block and gets the fees.
+    pub baker: PublicKeyHash,
+}
+
+/// What a block did besides its operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockOutcome {
+    /// Fees given to the baker.
+    pub balance_updates: Vec<BalanceUpdate>,
+    /// Gas set aside for the operations.
+    pub consumed_milligas: Milligas,
+}
+
+/// Numbers given out while operations are applied. They go back when an operation is undone.
+#[derive(Debug, Clone)]
+pub(super) struct Nonces {
+    /// The operation whose hash names what it originates.
+    pub operation: OperationHash,
+    /// How many contracts and rollups it has originated.
+    pub origination: i32,
+    /// How many internal operations the block has seen.
+    pub internal: u32,
+}
+
+/// A block being applied.
+pub struct Application {
+    before: Ledger,
+    ledger: Ledger,
+    block: BlockContext,
+    gas_left: Milligas,
+    fees: Mutez,
+    internal_nonce: u32,
+    origin: Origin,
+}
+
+impl Application {
+    /// Begins the block that follows `before`.
+    pub fn begin(before: &Ledger, block: BlockContext) -> Application {
+        let mut ledger = before.clone();
+        ledger.level = block.level;
+        Application {
+            before: before.clone(),
+            gas_left: units(ledger.constants.hard_gas_limit_per_block),
+            ledger,
+            block,
+            fees: Mutez(0),
+            internal_nonce: 0,
+            origin: Origin::Block,
+        }
+    }
+
+    /// Begins a simulation of the block that would follow `before`.
+    pub fn simulation(before: &Ledger, block: BlockContext) -> Application {
+        Application { origin: Origin::Block, ..Application::begin(before, block) }
+    }
+
+    /// The ledger as it is now.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Checks whether an operation may come next.
+    ///
+    /// # Errors
+    /// The trace that refuses it.
+    pub fn check(&self, operation: &Operation, signed: Signed<'_>) -> Result<(), Trace> {
+        validate(&self.ledger, operation, signed, BlockGas::Left(self.gas_left)).map(|_| ())
+    }
+
+    /// Applies an operation that was checked, and tells what became of its contents.
+    ///
+    /// # Errors
+    /// Only when the operation was not checked: its fees cannot be taken.
+    pub fn apply(&mut self, operation: &Operation, hash: OperationHash) -> Result<Vec<ManagerReceipt>, Trace> {
+        let mut ledger = self.ledger.clone();
+        let mut gas_left = self.gas_left;
+        let mut fees = self.fees;
+        let mut fee_updates = Vec::new();
+        let first_key = operation.contents.first().and_then(|content| content_scheme(&ledger, content));
+        for content in &operation.contents {
+            gas_left = Milligas(gas_left.0.saturating_sub(units(content.gas_limit).0));
+            fees = fees.checked_add(content.fee).unwrap_or(Mutez::MAX);
+            fee_updates.push(take_fee(&mut ledger, content, self.origin)?);
+        }
+        // from here on the operation counts, whatever becomes of it
+        self.gas_left = gas_left;
+        self.fees = fees;
+        self.ledger = ledger.clone();
+        let mut nonces = Nonces { operation: hash, origination: 0, internal: self.internal_nonce };
+        let mut signature = first_key.map(|scheme| signature_check(scheme, operation.unsigned_bytes().len()));
+        let mut results: Vec<(OperationResult, Vec<InternalReceipt>)> = Vec::new();
+        let mut failed = false;
+        for content in &operation.contents {
+            if failed {
+                results.push((OperationResult::Skipped, Vec::new()));
+                continue;
+            }
+            let mut run = Run {
+                ledger: &mut ledger,
+                block: &self.block,
+                gas: GasMeter::new(units(content.gas_limit)),
+                payer: content.source,
+                nonces: &mut nonces,
+                origin: self.origin,
+            };
+            let fixed = sum(MANAGER_OPERATION, signature.take().unwrap_or_default());
+            let (result, internal, success) = apply_content(&mut run, content, fixed);
+            failed = !success;
+            results.push((result, internal));
+        }
+        if failed {
+            results = results.into_iter().map(backtrack).collect();
+        } else {
+            self.ledger = ledger;
+            self.internal_nonce = nonces.internal;
+        }
+        let receipts = operation.contents.iter().zip(fee_updates).zip(results);
+        Ok(receipts
+            .map(|((content, balance_updates), (operation_result, internal_operation_results))| ManagerReceipt {
+                operation: content.clone(),
+                metadata: Some(ManagerMetadata { balance_updates, operation_result, internal_operation_results }),
+            })
+            .collect())
+    }
+
+    /// Ends the block: the baker gets the fees.
+    ///
+    /// # Errors
+    /// When the baker's balance would overflow.
+    pub fn finish(mut self) -> Result<(Ledger, BlockOutcome), Trace> {
+        let baker = Contract::Implicit(self.block.baker);
+        self.ledger.credit(&baker, self.fees)?;
+        let balance_updates =
+            BalanceUpdate::movement(Balance::BlockFees, Balance::Contract(baker), self.fees, Origin::Block);
+        let whole = units(self.ledger.constants.hard_gas_limit_per_block);
+        let consumed_milligas = Milligas(whole.0.saturating_sub(self.gas_left.0));
+        self.ledger.digest = digest::after(&self.before, &self.ledger);
+        Ok((self.ledger, BlockOutcome { balance_updates, consumed_milligas }))
+    }
+}
+
+/// The scheme of the key that signed, for what checking it costs.
+fn content_scheme(ledger: &Ledger, content: &ManagerOperation) -> Option<Scheme> {
+    ledger.accounts.get(&content.source).map(|_| content.source.scheme)
+}
+
+/// Takes the fee of one content and counts it.
+fn take_fee(ledger: &mut Ledger, content: &ManagerOperation, origin: Origin) -> Result<Vec<BalanceUpdate>, Trace> {
+    let source = Contract::Implicit(content.source);
+    ledger.global_counter = ledger.global_counter.saturating_add(1);
+    if let Some(account) = ledger.accounts.get_mut(&content.source) {
+        account.counter = content.counter.0;
+    }
+    ledger.debit(&source, content.fee)?;
+    Ok(BalanceUpdate::movement(Balance::Contract(source), Balance::BlockFees, content.fee, origin))
+}
+
+/// Applies one content with all it causes; tells whether it succeeded.
+fn apply_content(
+    run: &mut Run<'_>,
+    content: &ManagerOperation,
+    fixed: Milligas,
+) -> (OperationResult, Vec<InternalReceipt>, bool) {
+    let applied = run.gas.consume(fixed).and_then(|()| run.manager(content));
+    let (mut result, emitted) = match applied {
+        Ok(done) => done,
+        Err(errors) => return (OperationResult::Failed { errors }, Vec::new(), false),
+    };
+    result = with_gas(result, run.gas.used());
+    let (mut internal, success) = apply_internal(run, emitted);
+    if !success {
+        return (OperationResult::Applied(result), internal, false);
+    }
+    match storage_fees::burn(run, content, &mut result, &mut internal) {
+        Ok(()) => (OperationResult::Applied(result), internal, true),
+        Err(errors) => (OperationResult::Backtracked { errors: Some(errors), result }, internal, false),
+    }
+}
+
+/// Applies internal operations, each followed at once by those it emits.
+fn apply_internal(run: &mut Run<'_>, emitted: Vec<Emitted>) -> (Vec<InternalReceipt>, bool) {
+    let mut waiting: Vec<Emitted> = emitted.into_iter().rev().collect();
+    let mut receipts = Vec::new();
+    while let Some(next) = waiting.pop() {
+        let before = run.gas.used();
+        match run.internal(&next) {
+            Ok((result, emitted)) => {
+                let used = Milligas(run.gas.used().0 - before.0);
+                receipts.push(next.receipt(OperationResult::Applied(with_gas(result, used))));
+                waiting.extend(emitted.into_iter().rev());
+            }
+            Err(errors) => {
+                receipts.push(next.receipt(OperationResult::Failed { errors }));
+                let skipped = waiting.into_iter().rev();
+                receipts.extend(skipped.map(|operation| operation.receipt(OperationResult::Skipped)));
+                return (receipts, false);
+            }
+        }
+    }
+    (receipts, true)
+}
+
+/// Marks what was applied as undone.
+fn backtrack((result, internal): (OperationResult, Vec<InternalReceipt>)) -> (OperationResult, Vec<InternalReceipt>) {
+    let undo = |result| match result {
+        OperationResult::Applied(result) => OperationResult::Backtracked { errors: None, result },
+        other => other,
+    };
+    let internal = internal.into_iter().map(|receipt| InternalReceipt { result: undo(receipt.result), ..receipt });
+    (undo(result), internal.collect())
+}
+
+/// The same result with the gas it used.
+fn with_gas(mut result: Applied, gas: Milligas) -> Applied {
+    let place = match &mut result {
+        Applied::Gas(result) => &mut result.consumed_milligas,
+        Applied::Transaction(result) => &mut result.consumed_milligas,
+        Applied::Origination(result) => &mut result.consumed_milligas,
+        Applied::Delegation(result) => &mut result.consumed_milligas,
+        Applied::RegisterGlobalConstant(result) => &mut result.consumed_milligas,
+        Applied::IncreasePaidStorage(result) => &mut result.consumed_milligas,
+        Applied::UpdateKey(result) => &mut result.consumed_milligas,
+        Applied::TransferTicket(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupOriginate(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupCement(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupPublish(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupGame(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupExecuteOutboxMessage(result) => &mut result.consumed_milligas,
+        Applied::SmartRollupRecoverBond(result) => &mut result.consumed_milligas,
+        Applied::DalPublishCommitment(result) => &mut result.consumed_milligas,
+        Applied::RollupTransaction(result) => &mut result.consumed_milligas,
+        Applied::Other(_) => return result,
+    };
+    *place = gas;
+    result
+}

@@ -1,0 +1,82 @@
+//! Transfers of tez and calls, by accounts and by contracts.
+
+use super::content::{Outcome, Run};
+use super::errors::{branch, permanent};
+use super::gas;
+use soru_tezos::contract::{Contract, Destination};
+use soru_tezos::key::PublicKeyHash;
+use soru_tezos::micheline::Micheline;
+use soru_tezos::operation::Parameters;
+use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, TransactionResult};
+use soru_tezos::rpc_error::Trace;
+use soru_tezos::scalar::Mutez;
+
+impl Run<'_> {
+    /// A transfer or call, dispatched on its destination.
+    pub(super) fn transaction(
+        &mut self,
+        sender: Destination,
+        amount: Mutez,
+        destination: Destination,
+        parameters: &Parameters,
+        internal: bool,
+    ) -> Outcome {
+        match destination {
+            Destination::Contract(Contract::Implicit(account)) => self.to_account(sender, amount, account, parameters),
+            other => {
+                let _ = internal;
+                Err(super::errors::unsupported(&format!("transaction to {other}")))
+            }
+        }
+    }
+
+    /// A transfer to an account with a key.
+    fn to_account(
+        &mut self,
+        sender: Destination,
+        amount: Mutez,
+        account: PublicKeyHash,
+        parameters: &Parameters,
+    ) -> Outcome {
+        let destination = Contract::Implicit(account);
+        match parameters.entrypoint.as_str() {
+            "default" => {}
+            staking @ ("stake" | "unstake" | "finalize_unstake" | "set_delegate_parameters") => {
+                return Err(super::errors::unsupported(staking));
+            }
+            other => return Err(vec![permanent("michelson_v1.no_such_entrypoint").with("entrypoint", other)]),
+        }
+        if parameters.value != Micheline::unit() {
+            return Err(vec![
+                permanent("michelson_v1.bad_contract_parameter").with("contract", destination.to_string()),
+            ]);
+        }
+        if amount == Mutez(0) {
+            return Err(vec![branch("contract.empty_transaction").with("contract", destination.to_string())]);
+        }
+        self.gas.consume(gas::TRANSFER)?;
+        let allocated_destination_contract = !self.ledger.is_allocated(&destination);
+        let balance_updates = self.move_tez(sender, &destination, amount)?;
+        let result = TransactionResult { balance_updates, allocated_destination_contract, ..Default::default() };
+        Ok((Applied::Transaction(result), Vec::new()))
+    }
+
+    /// Moves tez from a sender to an account; rollups have none to send.
+    pub(super) fn move_tez(
+        &mut self,
+        sender: Destination,
+        destination: &Contract,
+        amount: Mutez,
+    ) -> Result<Vec<BalanceUpdate>, Trace> {
+        let Destination::Contract(sender) = sender else {
+            return if amount == Mutez(0) {
+                Ok(Vec::new())
+            } else {
+                Err(vec![branch("contract.non_empty_transaction_from_source").with("source", sender.to_string())])
+            };
+        };
+        self.ledger.debit(&sender, amount)?;
+        self.ledger.credit(destination, amount)?;
+        Ok(BalanceUpdate::movement(Balance::Contract(sender), Balance::Contract(*destination), amount, self.origin))
+    }
+}

@@ -1,0 +1,84 @@
+//! The RPC of a Tezos node (`spec/protocol.md` §9): one dispatcher from paths to answers, one file per subject.
+
+mod answer;
+mod block_id;
+mod request;
+
+mod block;
+mod chain;
+mod context;
+mod contracts;
+mod control;
+mod helpers;
+mod injection;
+mod mempool;
+mod monitor;
+mod rollups;
+mod scripts;
+
+use crate::node::Node;
+use answer::Answer;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+pub use block_id::{Anchor, BlockId};
+use request::Request;
+use std::sync::Arc;
+
+/// Largest request body, in bytes. The largest sensible one is a contract or a kernel installer in JSON.
+const MAX_BODY: usize = 4 << 20;
+
+/// The service that answers every request.
+pub fn router(node: Arc<Node>) -> Router {
+    Router::new().fallback(handle).with_state(node)
+}
+
+async fn handle(State(node): State<Arc<Node>>, request: axum::http::Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = match parts.method {
+        Method::HEAD => Answer::NotImplemented,
+        Method::OPTIONS => Answer::Empty,
+        _ => match axum::body::to_bytes(body, MAX_BODY).await {
+            Err(_) => Answer::TooLarge,
+            Ok(body) => {
+                let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), body);
+                dispatch(node, request).await
+            }
+        },
+    };
+    answer.into_response()
+}
+
+/// Streams and waiting requests are answered at once; everything else is computed on a thread of its own, so that a long
+/// simulation keeps nobody waiting.
+async fn dispatch(node: Arc<Node>, request: Request) -> Answer {
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["monitor", rest @ ..] => monitor::answer(&node, rest, &request),
+        ["chains", chain, "mempool", "monitor_operations"] if request.is_get() => {
+            match chain_error(&node, chain, &request) {
+                None => monitor::operations(&node, &request),
+                Some(error) => error,
+            }
+        }
+        ["sandbox", rest @ ..] => control::answer(&node, rest, &request).await,
+        ["injection", rest @ ..] => injection::answer(&node, rest, &request).await,
+        _ => {
+            let work = tokio::task::spawn_blocking(move || chain::answer(&node, &request));
+            work.await.unwrap_or_else(|error| Answer::failure(format!("the request could not be answered: {error}")))
+        }
+    }
+}
+
+/// What a chain that is not ours is answered with.
+fn chain_error(node: &Node, chain: &str, request: &Request) -> Option<Answer> {
+    if chain == "main" || chain == node.chain_id().to_base58() {
+        None
+    } else if chain == "test" || chain.parse::<soru_tezos::hash::ChainId>().is_ok() {
+        Some(Answer::NotFound)
+    } else {
+        Some(Answer::bad_segment(&request.path, 2, "Cannot parse chain identifier.", "chain_id"))
+    }
+}

@@ -1,0 +1,110 @@
+//! A request taken apart: path segments, query, JSON body.
+
+use super::answer::Answer;
+use axum::http::Method;
+use serde::de::DeserializeOwned;
+
+/// A request whose path and query are decoded.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The segments of the path, decoded; empty ones are left out.
+    pub path: Vec<String>,
+    /// Query parameters in order.
+    query: Vec<(String, String)>,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
+impl Request {
+    /// Takes a path and a query apart.
+    pub fn new(method: Method, path: &str, query: Option<&str>, body: bytes::Bytes) -> Request {
+        let path = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
+        let query = query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                (percent_decode(name), percent_decode(&value.replace('+', " ")))
+            })
+            .collect();
+        Request { method, path, query, body }
+    }
+
+    /// The first query parameter of this name.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All query parameters of this name.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A query parameter that is a flag: present without value, or `true`, `yes`, `1`.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        self.query(name).map(|value| matches!(value, "" | "true" | "yes" | "1"))
+    }
+
+    /// The body, read as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Answer> {
+        serde_json::from_slice(&self.body).map_err(Answer::bad_body)
+    }
+
+    /// Whether the method is `GET`.
+    pub fn is_get(&self) -> bool {
+        self.method == Method::GET
+    }
+
+    /// Whether the method is `POST`.
+    pub fn is_post(&self) -> bool {
+        self.method == Method::POST
+    }
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let escaped = (bytes[index] == b'%')
+            .then(|| bytes.get(index + 1..index + 3))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped {
+            Some(byte) => {
+                out.push(byte);
+                index += 3;
+            }
+            None => {
+                out.push(bytes[index]);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_queries() {
+        let request = Request::new(
+            Method::GET,
+            "/chains//main/blocks/head%7E2/%zz/",
+            Some("a=1&b&a=2&c=%20x"),
+            Default::default(),
+        );
+        assert_eq!(request.path, ["chains", "main", "blocks", "head~2", "%zz"]);
+        assert_eq!(request.query("a"), Some("1"));
+        assert_eq!(request.query_all("a").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(request.flag("b"), Some(true));
+        assert_eq!(request.query("c"), Some(" x"));
+        assert_eq!(request.flag("d"), None);
+    }
+}

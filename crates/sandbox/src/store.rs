@@ -1,0 +1,199 @@
+//! Chain data on disk: one redb file in the data directory, one atomic transaction a block.
+//!
+//! What is kept is the chain itself (how it was started, and every block with its operations and receipts). The ledger
+//! is a function of that and is computed again when the sandbox starts; each header's context hash proves that it came
+//! out equal. A process killed at any instant loses at most the block it was making.
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use soru_tezos::hash::BlockHash;
+use std::path::{Path, PathBuf};
+
+/// Version of the format of the file. Another version is refused.
+const FORMAT: u64 = 1;
+const FILE: &str = "chain.redb";
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const BLOCKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("blocks");
+const LEVELS: TableDefinition<'_, &[u8; 32], u32> = TableDefinition::new("levels");
+
+const META_FORMAT: &str = "format";
+const META_START: &str = "chain start";
+
+/// Why chain data cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory cannot be made or is not writable.
+    #[error(
+        "cannot write chain data in '{}': {reason}; choose another directory with --data-dir or correct its permissions",
+        .directory.display()
+    )]
+    Directory {
+        /// The data directory.
+        directory: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// Another process has the file open.
+    #[error("the data directory '{}' is in use by another process; stop it, or choose another directory with --data-dir", .0.display())]
+    InUse(PathBuf),
+    /// The file was written by another version of this program.
+    #[error("chain data in '{}' has format {found}, this program reads format {FORMAT}; choose another --data-dir", .file.display())]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// The format found.
+        found: String,
+    },
+    /// The file is damaged or the system refuses to read or write it.
+    #[error("chain data in '{}': {reason}", .file.display())]
+    Database {
+        /// The file.
+        file: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+}
+
+/// The chain's file, open for this process alone.
+pub struct Store {
+    file: PathBuf,
+    database: Database,
+}
+
+impl Store {
+    /// Opens the chain data of `directory`, which is made if needed.
+    pub fn open(directory: &Path) -> Result<Store, StoreError> {
+        let refuse = |reason: String| StoreError::Directory { directory: directory.to_owned(), reason };
+        std::fs::create_dir_all(directory).map_err(|error| refuse(error.to_string()))?;
+        let file = directory.join(FILE);
+        let database = Database::create(&file).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(directory.to_owned()),
+            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
+                refuse(error.to_string())
+            }
+            error => StoreError::Database { file: file.clone(), reason: error.to_string() },
+        })?;
+        let store = Store { file, database };
+        store.check_format()?;
+        Ok(store)
+    }
+
+    fn error(&self, error: impl Into<redb::Error>) -> StoreError {
+        StoreError::Database { file: self.file.clone(), reason: error.into().to_string() }
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(|e| self.error(e))?;
+        {
+            let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+            transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
+            transaction.open_table(LEVELS).map_err(|e| self.error(e))?;
+            let found = meta.get(META_FORMAT).map_err(|e| self.error(e))?.map(|value| value.value().to_vec());
+            match found {
+                Some(found) if found == FORMAT.to_be_bytes() => {}
+                Some(found) => {
+                    return Err(StoreError::Format { file: self.file.clone(), found: hex::encode(found) });
+                }
+                None => {
+                    meta.insert(META_FORMAT, &FORMAT.to_be_bytes()[..]).map_err(|e| self.error(e))?;
+                }
+            }
+        }
+        transaction.commit().map_err(|e| self.error(e))
+    }
+
+    /// How the chain was started, as written by [`Store::start`]; nothing in a new directory.
+    pub fn chain_start(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+        Ok(meta.get(META_START).map_err(|e| self.error(e))?.map(|value| value.value().to_vec()))
+    }
+
+    /// Writes down how the chain starts, with its first blocks, in one transaction.
+    pub fn start<'a>(
+        &self,
+        start: &[u8],
+        blocks: impl IntoIterator<Item = (u32, &'a BlockHash, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        self.write(Some(start), blocks)
+    }
+
+    /// Adds a block.
+    pub fn append(&self, level: u32, hash: &BlockHash, block: Vec<u8>) -> Result<(), StoreError> {
+        self.write(None, [(level, hash, block)])
+    }
+
+    fn write<'a>(
+        &self,
+        start: Option<&[u8]>,
+        blocks: impl IntoIterator<Item = (u32, &'a BlockHash, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(|e| self.error(e))?;
+        {
+            if let Some(start) = start {
+                let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+                meta.insert(META_START, start).map_err(|e| self.error(e))?;
+            }
+            let mut table = transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
+            let mut levels = transaction.open_table(LEVELS).map_err(|e| self.error(e))?;
+            for (level, hash, block) in blocks {
+                table.insert(level, block.as_slice()).map_err(|e| self.error(e))?;
+                levels.insert(&hash.0, level).map_err(|e| self.error(e))?;
+            }
+        }
+        transaction.commit().map_err(|e| self.error(e))
+    }
+
+    /// The block at a level, as it was written.
+    pub fn block(&self, level: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let blocks = transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
+        Ok(blocks.get(level).map_err(|e| self.error(e))?.map(|value| value.value().to_vec()))
+    }
+
+    /// The level of the block with this hash.
+    pub fn level_of(&self, hash: &BlockHash) -> Result<Option<u32>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let levels = transaction.open_table(LEVELS).map_err(|e| self.error(e))?;
+        Ok(levels.get(&hash.0).map_err(|e| self.error(e))?.map(|value| value.value()))
+    }
+
+    /// The level of the newest block.
+    pub fn last_level(&self) -> Result<Option<u32>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let blocks = transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
+        Ok(blocks.last().map_err(|e| self.error(e))?.map(|(level, _)| level.value()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_survive_and_a_second_process_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let hash = BlockHash([7; 32]);
+        let store = Store::open(directory.path()).unwrap();
+        assert_eq!(store.chain_start().unwrap(), None);
+        store.start(b"start", [(0, &BlockHash::ZERO, vec![0])]).unwrap();
+        store.append(1, &hash, vec![1, 2]).unwrap();
+        assert!(matches!(Store::open(directory.path()), Err(StoreError::InUse(_))));
+        drop(store);
+        let store = Store::open(directory.path()).unwrap();
+        assert_eq!(store.chain_start().unwrap().as_deref(), Some(&b"start"[..]));
+        assert_eq!(store.last_level().unwrap(), Some(1));
+        assert_eq!(store.level_of(&hash).unwrap(), Some(1));
+        assert_eq!(store.block(1).unwrap(), Some(vec![1, 2]));
+        assert_eq!(store.block(2).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "in the way").unwrap();
+        let error = Store::open(&file.join("data")).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(file.to_str().unwrap()) && error.contains("--data-dir"), "{error}");
+    }
+}

@@ -1,0 +1,155 @@
+//! A sandbox over HTTP, and accounts that sign for it.
+#![allow(dead_code)]
+
+use serde_json::{Value, json};
+use soru_sandbox::{BOOTSTRAP, BlockTime, Sandbox, SandboxConfig};
+use soru_tezos::codec::Encode;
+use soru_tezos::contract::Contract;
+use soru_tezos::hash::BlockHash;
+use soru_tezos::key::PublicKeyHash;
+use soru_tezos::operation::{ManagerBody, ManagerOperation, Operation, Transaction};
+use soru_tezos::scalar::{Mutez, Nat};
+use soru_tezos::sign::SecretKey;
+use std::path::Path;
+
+/// A running layer 1 and a client of it.
+pub struct Layer1 {
+    pub sandbox: Sandbox,
+    client: reqwest::Client,
+}
+
+/// Status, content type and body of an answer.
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The ids of a trace, without the protocol's prefix.
+    pub fn ids(&self) -> Vec<String> {
+        let trace = self.json();
+        let ids = trace.as_array().unwrap().iter().map(|error| error["id"].as_str().unwrap());
+        ids.map(|id| id.trim_start_matches("proto.025-PsUshuai.").to_owned()).collect()
+    }
+}
+
+impl Layer1 {
+    pub async fn start(config: SandboxConfig) -> Layer1 {
+        // reqwest wants a provider to be chosen even where nothing is encrypted; all but the first choice fail
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Layer1 { sandbox: Sandbox::start(config).await.unwrap(), client: reqwest::Client::new() }
+    }
+
+    /// Blocks on demand, in `directory`, on a free port.
+    pub async fn manual(directory: &Path) -> Layer1 {
+        Layer1::start(manual(directory)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.client.get(format!("{}{path}", self.sandbox.url()))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.client.post(format!("{}{path}", self.sandbox.url())).json(body)).await
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let content_type =
+            response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+        Answer { status: response.status().as_u16(), content_type, text: response.text().await.unwrap() }
+    }
+
+    pub async fn value(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!((answer.status, answer.content_type.as_str()), (200, "application/json"), "{path}: {}", answer.text);
+        assert!(answer.text.ends_with('\n'));
+        answer.json()
+    }
+
+    pub async fn bake(&self) -> Value {
+        let answer = self.post("/sandbox/bake", &json!({"blocks": 1})).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.value("/chains/main/blocks/head").await
+    }
+
+    pub async fn balance(&self, account: &str) -> u64 {
+        let value = self.value(&format!("/chains/main/blocks/head/context/contracts/{account}/balance")).await;
+        value.as_str().unwrap().parse().unwrap()
+    }
+
+    pub async fn branch(&self) -> BlockHash {
+        serde_json::from_value(self.value("/chains/main/blocks/head~2/hash").await).unwrap()
+    }
+
+    pub async fn next_counter(&self, account: &PublicKeyHash) -> u64 {
+        let counter = self.value(&format!("/chains/main/blocks/head/context/contracts/{account}/counter")).await;
+        counter.as_str().unwrap().parse::<u64>().unwrap() + 1
+    }
+
+    /// Signs a batch of one account with generous limits.
+    pub async fn signed(&self, signer: usize, bodies: Vec<ManagerBody>) -> Operation {
+        let key = secret(signer);
+        let source = key.public_key_hash();
+        let first = self.next_counter(&source).await;
+        let contents = bodies.into_iter().enumerate().map(|(index, body)| ManagerOperation {
+            source,
+            fee: Mutez(100_000),
+            counter: Nat(first + index as u64),
+            gas_limit: Nat(100_000),
+            storage_limit: Nat(50_000),
+            body,
+        });
+        let mut operation = Operation::unsigned(self.branch().await, contents.collect());
+        key.sign_operation(&mut operation).unwrap();
+        operation
+    }
+
+    pub async fn inject(&self, operation: &Operation) -> Answer {
+        self.post("/injection/operation", &json!(hex::encode(operation.to_bytes()))).await
+    }
+
+    /// Injects, bakes, and gives the receipt of the first content.
+    pub async fn include(&self, signer: usize, body: ManagerBody) -> Value {
+        let operation = self.signed(signer, vec![body]).await;
+        let answer = self.inject(&operation).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.json(), json!(operation.hash()));
+        let block = self.bake().await;
+        let included = block["operations"][3].as_array().unwrap();
+        let found = included.iter().find(|found| found["hash"] == json!(operation.hash()));
+        found.unwrap_or_else(|| panic!("not included: {included:?}"))["contents"][0]["metadata"].clone()
+    }
+
+    pub async fn simulate(&self, operation: &Operation) -> Answer {
+        let chain_id = self.value("/chains/main/chain_id").await;
+        let body = json!({"operation": operation, "chain_id": chain_id});
+        self.post("/chains/main/blocks/head/helpers/scripts/simulate_operation?version=1", &body).await
+    }
+}
+
+pub fn manual(directory: &Path) -> SandboxConfig {
+    SandboxConfig {
+        rpc_addr: "127.0.0.1:0".parse().unwrap(),
+        block_time: BlockTime::Manual,
+        ..SandboxConfig::new(directory)
+    }
+}
+
+/// The key of the bootstrap account of this number, from 1.
+pub fn secret(number: usize) -> SecretKey {
+    BOOTSTRAP[number - 1].secret_key.parse().unwrap()
+}
+
+pub fn address(number: usize) -> PublicKeyHash {
+    BOOTSTRAP[number - 1].address.parse().unwrap()
+}
+
+pub fn transfer(destination: impl Into<Contract>, amount: u64) -> ManagerBody {
+    Transaction { amount: Mutez(amount), destination: destination.into(), parameters: Default::default() }.into()
+}
