@@ -174,7 +174,6 @@ pub enum InternalKind {
     },
 }
 
-/// Accounts and rollups as Michelson addresses.
 impl Call {
     /// The caller of this call as a contract, when it is no rollup.
     pub fn sender_contract(&self) -> Option<Contract> {

@@ -294,6 +294,10 @@ pub enum Problem {
     // of global constants
     NonexistentGlobal,
     BadlyFormedGlobal,
+    /// Typed code met a value of another type: a fault of this implementation, never of the script.
+    Inconsistent {
+        location: Location,
+    },
     /// An instruction or type that this implementation does not know.
     Unsupported {
         location: Location,
@@ -612,6 +616,7 @@ impl Problem {
             Self::Unsupported { location, prim } => {
                 ("michelson_v1.unsupported_by_soru", P, json!({ "location": location, "primitive_name": prim.name() }))
             }
+            Self::Inconsistent { location } => ("michelson_v1.inconsistent_state", T, json!({ "location": location })),
             _ => ("failure", T, json!({})),
         };
         (id, lasting, object(fields))

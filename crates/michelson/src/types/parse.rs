@@ -167,7 +167,9 @@ impl Type {
     fn comb(node: &Node<'_>, args: &[Node<'_>], allow: Allow) -> Result<Type> {
         let Some(([last], front)) = args.split_last().map(|(last, front)| ([last], front)).filter(|_| args.len() > 1)
         else {
-            return Err(node.wrong_arity(2).into());
+            // the reference counts what follows the first argument
+            let given = args.len().saturating_sub(1);
+            return Err(Problem::InvalidArity { location: node.location, prim: Prim::pair, expected: 2, given }.into());
         };
         let mut ty = Type::parse(last, allow)?;
         for arg in front.iter().rev() {
