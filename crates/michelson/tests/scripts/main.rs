@@ -2,6 +2,7 @@
 //! reference, big maps, tickets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod pack;
 mod world;
 
 use serde_json::json;
@@ -84,7 +85,7 @@ fn errors_as_recorded() {
     let mut world = World::default();
     let code = "parameter (or (unit %never) (string %say)); storage string; code { CAR; IF_LEFT { DROP ; UNIT ; FAILWITH } {} ; \
                 NIL operation; PAIR };";
-    deploy(&mut world, &code, "\"\"").unwrap();
+    deploy(&mut world, code, "\"\"").unwrap();
     let error = call(&mut world, "nope", "Unit").unwrap_err();
     assert_eq!(
         error.to_json(PREFIX),
@@ -142,7 +143,7 @@ fn big_maps_are_made_changed_and_dropped() {
     let code = "parameter (or (pair %set string (option nat)) (unit %reset)); storage (big_map string nat); \
                 code { UNPAIR ; IF_LEFT { UNPAIR ; UPDATE } \
                 { DROP 2 ; EMPTY_BIG_MAP string nat } ; NIL operation ; PAIR };";
-    deploy(&mut world, &code, "{ Elt \"a\" 1 }").unwrap();
+    deploy(&mut world, code, "{ Elt \"a\" 1 }").unwrap();
     assert_eq!(print_line(&world.scripts[&contract()].storage), "0");
     let outcome = call(&mut world, "set", "Pair \"b\" (Some 2)").unwrap();
     assert_eq!(print_line(&outcome.storage), "0");

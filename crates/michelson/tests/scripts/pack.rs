@@ -1,8 +1,6 @@
 //! `PACK` and hashes of values against PyTezos (`data/pack.json`), and reading back what was written.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-mod world;
-
+use crate::world::World;
 use proptest::prelude::*;
 use soru_michelson::gas::Gas;
 use soru_michelson::run::pack;
@@ -12,7 +10,6 @@ use soru_michelson::types::{Allow, Type};
 use soru_michelson::value::Mode;
 use soru_tezos::codec::Decode;
 use soru_tezos::micheline::Micheline;
-use world::World;
 
 fn ty(text: &str) -> Type {
     Type::of(&parse_expression(text).unwrap().expr, Allow::ANY).unwrap()
