@@ -8,6 +8,7 @@ pub mod constants;
 pub mod dal;
 pub mod error;
 pub mod game;
+pub mod gas;
 pub mod inbox;
 pub mod protocol;
 pub mod reveal;

@@ -2,6 +2,7 @@
 
 use super::{Env, Rollup};
 use crate::error::RollupError;
+use crate::gas::Work;
 use soru_tezos::hash::CommitmentHash;
 use soru_tezos::scalar::Level;
 
@@ -12,6 +13,8 @@ pub struct Cemented {
     pub inbox_level: Level,
     /// Its hash.
     pub commitment_hash: CommitmentHash,
+    /// What it cost.
+    pub work: Work,
 }
 
 impl Rollup {
@@ -35,9 +38,17 @@ impl Rollup {
         next.commitment_stakers.remove(&cemented);
         next.commitment_added.remove(&cemented);
         next.first_publication.remove(&inbox_level);
-        next.forget_oldest(env, old);
+        let drops = next.forget_oldest(env, old);
+        let orphaned = dangling.iter().filter(|hash| self.predecessor(hash) != Some(old)).count() as u64;
+        let work = Work::Cement {
+            stored: self.cemented_before(old),
+            stakers: self.stakers_of(&cemented).map_or(0, |stakers| stakers.len() as u64),
+            beaten: dangling.len() as u64 - orphaned,
+            orphaned,
+            drops,
+        };
         *self = next;
-        Ok(Cemented { inbox_level, commitment_hash: cemented })
+        Ok(Cemented { inbox_level, commitment_hash: cemented, work })
     }
 
     /// Whether a cementation in this block would cement that commitment.
@@ -72,17 +83,24 @@ impl Rollup {
         Ok((candidate, dangling))
     }
 
-    /// Drops the cemented commitment that is one too many, if it is still stored.
-    fn forget_oldest(&mut self, env: &Env<'_>, old: CommitmentHash) {
+    fn predecessor(&self, hash: &CommitmentHash) -> Option<CommitmentHash> {
+        self.commitments.get(hash).map(|commitment| commitment.predecessor)
+    }
+
+    /// Number of cemented commitments stored, back from `old`.
+    fn cemented_before(&self, old: CommitmentHash) -> u64 {
+        std::iter::successors(Some(old), |hash| self.predecessor(hash)).count() as u64 - 1
+    }
+
+    /// Drops the cemented commitment that is one too many, if it is still stored. Says whether it was.
+    fn forget_oldest(&mut self, env: &Env<'_>, old: CommitmentHash) -> bool {
         let mut hash = old;
         for _ in 1..env.constants.max_number_of_cemented_commitments {
-            match self.commitments.get(&hash) {
-                Some(commitment) => hash = commitment.predecessor,
-                None => return,
+            match self.predecessor(&hash) {
+                Some(predecessor) => hash = predecessor,
+                None => return false,
             }
         }
-        if hash != CommitmentHash::ZERO {
-            self.commitments.remove(&hash);
-        }
+        hash != CommitmentHash::ZERO && self.commitments.remove(&hash).is_some()
     }
 }

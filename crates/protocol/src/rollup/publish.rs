@@ -2,6 +2,7 @@
 
 use super::{Env, Rollup, Staker};
 use crate::error::RollupError;
+use crate::gas::Work;
 use soru_tezos::contract::Contract;
 use soru_tezos::hash::CommitmentHash;
 use soru_tezos::key::PublicKeyHash;
@@ -18,6 +19,8 @@ pub struct Published {
     pub published_at_level: Level,
     /// The bond, when this is the source's first publication.
     pub balance_updates: Vec<BalanceUpdate>,
+    /// What it cost.
+    pub work: Work,
 }
 
 impl Rollup {
@@ -64,6 +67,7 @@ impl Rollup {
         }
 
         let hash = commitment.hash();
+        let first = !self.commitment_added.contains_key(&hash);
         self.commitments.insert(hash, *commitment);
         let published_at_level = *self.commitment_added.entry(hash).or_insert(env.level);
         staker.level = staker.level.max(commitment.inbox_level);
@@ -83,7 +87,13 @@ impl Rollup {
         if rivals.iter().filter(|rival| self.stands_on(staker.index, rival)).count() > 1 {
             return Err(RollupError::StakerDoubleStake);
         }
-        Ok(Published { staked_hash: hash, published_at_level, balance_updates })
+        let work = Work::Publish {
+            first,
+            bonds: !balance_updates.is_empty(),
+            rivals: (rivals.len() as u64).saturating_sub(1),
+            private: env.constants.private_enable && self.whitelist.is_some(),
+        };
+        Ok(Published { staked_hash: hash, published_at_level, balance_updates, work })
     }
 
     /// Freezes the bond of a new staker and numbers it.

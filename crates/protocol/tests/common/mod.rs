@@ -15,6 +15,14 @@ pub fn vectors(part: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// Folders of recorded chains: those that come with the crate, and all shared ones where these are.
+pub fn recordings() -> Vec<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/recorded");
+    let all = vectors("recorded").unwrap_or(own);
+    let folders = folders(&all).into_iter().map(|name| all.join(name));
+    folders.filter(|folder| folder.join("l1.jsonl.gz").exists()).collect()
+}
+
 /// Names of the folders in a folder, sorted.
 pub fn folders(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(path)

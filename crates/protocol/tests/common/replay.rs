@@ -7,7 +7,7 @@ use soru_protocol::constants::Parametric;
 use soru_protocol::game::{Ends, Input, Move, ProofContext, StepProofs};
 use soru_protocol::inbox::{self, LevelInbox, LevelStart};
 use soru_protocol::rollup::{Env, Origination, OutputProofs, Rollup, origination_size};
-use soru_protocol::{Protocol, RollupError, dal};
+use soru_protocol::{Protocol, RollupError, dal, gas};
 use soru_tezos::block::{Block, BlockOperation};
 use soru_tezos::hash::{OperationHash, SmartRollupAddress, StateHash};
 use soru_tezos::key::PublicKeyHash;
@@ -31,6 +31,8 @@ pub struct Chain {
     unfollowed: BTreeSet<SmartRollupAddress>,
     /// Number of receipts compared, by kind and status.
     pub compared: BTreeMap<String, usize>,
+    /// Unsigned sizes of the operations of the block.
+    sizes: BTreeMap<OperationHash, u64>,
     /// Number of inboxes compared.
     pub levels: usize,
     /// States that rollup nodes recorded soon after the start, those of originations among them.
@@ -66,6 +68,7 @@ pub fn replay(folder: &Path, proofs: &impl OutputProofs, mut after: impl FnMut(&
         unfollowed: BTreeSet::new(),
         compared: BTreeMap::new(),
         levels: 1,
+        sizes: BTreeMap::new(),
         previous_header: header,
     };
     for line in lines {
@@ -89,10 +92,14 @@ fn early_states(folder: &Path) -> Vec<StateHash> {
     states
 }
 
-/// The fields of a receipt that the rules decide: all but the gas.
-fn comparable(result: &OperationResult) -> Value {
+/// The fields of a receipt that are compared: all but gas, which is exact for some kinds only.
+fn comparable(kind: &str, result: &OperationResult) -> Value {
+    let exact_gas = ["smart_rollup_publish", "smart_rollup_cement"].contains(&kind);
     let mut fields = serde_json::to_value(result).unwrap();
-    fields.as_object_mut().unwrap().retain(|key, _| !["status", "consumed_milligas"].contains(&key.as_str()));
+    fields
+        .as_object_mut()
+        .unwrap()
+        .retain(|key, _| !["status", "consumed_milligas"][..if exact_gas { 1 } else { 2 }].contains(&key.as_str()));
     fields
 }
 
@@ -103,6 +110,9 @@ impl Chain {
         let level = block.level();
         let inbox_before = self.inbox.clone();
         self.next_inbox(&block);
+        let raw = line["operations_raw"].as_array().unwrap().iter();
+        let size = |raw: &Value| raw["raw"].as_str().unwrap().len() as u64 / 2 - 64;
+        self.sizes = raw.map(|raw| (raw["hash"].as_str().unwrap().parse().unwrap(), size(raw))).collect();
         let ours = serde_json::to_value(&self.inbox).unwrap();
         assert_eq!(ours, line["inbox"], "{}: inbox of level {level}", self.name);
         self.levels += 1;
@@ -135,7 +145,7 @@ impl Chain {
             let result = &receipt.metadata.as_ref().unwrap().operation_result;
             failed |= !matches!(result, OperationResult::Applied(_));
             let at = format!("{}: level {level}, operation {} no. {number}", self.name, operation.hash);
-            self.content(&at, level, (operation.hash, originations), receipt, inbox, proofs);
+            self.content(&at, level, (operation.hash, originations, number), receipt, inbox, proofs);
             originations += i32::from(receipt.operation.body.kind().contains("originat"));
         }
         if failed {
@@ -147,7 +157,7 @@ impl Chain {
         &mut self,
         at: &str,
         level: Level,
-        nonce: (OperationHash, i32),
+        nonce: (OperationHash, i32, usize),
         receipt: &ManagerReceipt,
         inbox: &Inbox,
         proofs: &impl OutputProofs,
@@ -166,7 +176,7 @@ impl Chain {
         *self.compared.entry(key).or_default() += 1;
         match (ours, recorded) {
             (Ok(ours), OperationResult::Applied(_) | OperationResult::Backtracked { .. }) => {
-                assert_eq!(ours, comparable(recorded), "{at}");
+                assert_eq!(ours, comparable(receipt.operation.body.kind(), recorded), "{at}");
             }
             (Err(error), OperationResult::Failed { errors }) => {
                 assert_eq!(&error.trace(Protocol::Ushuaia), errors, "{at}");
@@ -179,7 +189,7 @@ impl Chain {
     fn apply(
         &mut self,
         level: Level,
-        nonce: (OperationHash, i32),
+        nonce: (OperationHash, i32, usize),
         receipt: &ManagerReceipt,
         inbox: &Inbox,
         proofs: &impl OutputProofs,
@@ -198,6 +208,11 @@ impl Chain {
         if self.unfollowed.contains(&address) {
             return None;
         }
+        let signature = match nonce.2 {
+            0 => gas::signature(source.scheme, self.sizes[&nonce.0]),
+            _ => gas::total([]),
+        };
+        let gas = |work| gas::total([gas::MANAGER_OPERATION, signature, gas::work(work)]);
         let env = env(&self.parametric, level);
         let Some(rollup) = self.rollups.get_mut(&address) else {
             return Some(Err(RollupError::DoesNotExist { rollup: address }));
@@ -207,12 +222,12 @@ impl Chain {
                 // Accounts of the recordings are rich.
                 rollup.publish(&env, source, Mutez::of_tez(1_000_000), &body.commitment).map(|done| {
                     json!({ "staked_hash": done.staked_hash, "published_at_level": done.published_at_level,
-                            "balance_updates": done.balance_updates })
+                            "balance_updates": done.balance_updates, "consumed_milligas": gas(done.work) })
                 })
             }
             ManagerBody::SmartRollupCement(_) => rollup
                 .cement(&env)
-                .map(|done| json!({ "inbox_level": done.inbox_level, "commitment_hash": done.commitment_hash })),
+                .map(|done| json!({ "inbox_level": done.inbox_level, "commitment_hash": done.commitment_hash, "consumed_milligas": gas(done.work) })),
             ManagerBody::SmartRollupRecoverBond(body) => {
                 rollup.recover_bond(body.staker).map(|done| json!({ "balance_updates": done.balance_updates }))
             }
@@ -246,12 +261,12 @@ impl Chain {
     fn originate(
         &mut self,
         level: Level,
-        nonce: (OperationHash, i32),
+        nonce: (OperationHash, i32, usize),
         receipt: &ManagerReceipt,
     ) -> Result<Value, RollupError> {
         let ManagerBody::SmartRollupOriginate(body) = &receipt.operation.body else { unreachable!() };
         let env = env(&self.parametric, level);
-        let recorded = comparable(&receipt.metadata.as_ref().unwrap().operation_result);
+        let recorded = comparable("smart_rollup_originate", &receipt.metadata.as_ref().unwrap().operation_result);
         let hash_of = |state: &StateHash| json!(Commitment::genesis(*state, level).hash());
         let genesis_state =
             self.early_states.iter().find(|state| hash_of(state) == recorded["genesis_commitment_hash"]);
