@@ -11,6 +11,7 @@ pub mod game;
 pub mod gas;
 pub mod inbox;
 pub mod protocol;
+pub mod pvm;
 pub mod reveal;
 pub mod rollup;
 pub mod skip_list;

@@ -1,52 +1,28 @@
-//! Reveals: from which level on they are answered, and the protocol's own answers (`spec/protocol.md` §7).
+//! Reveals: from which level on they are answered, and what the protocol knows of them (`spec/protocol.md` §7).
 
 use crate::constants::{DalParametric, RevealActivation};
-use soru_tezos::rollup::{DalPageId, RevealRequest};
+use soru_pvm::reveal::{DalParameters, RevealKind};
+use soru_tezos::rollup::DalPageId;
 use soru_tezos::scalar::Level;
 
-/// Whether a request is answered in a block of that level.
-pub fn is_enabled(activation: &RevealActivation, level: Level, request: &RevealRequest) -> bool {
-    let from = match request {
-        RevealRequest::RawData { .. } => activation.raw_data.blake2b,
-        RevealRequest::Metadata => activation.metadata,
-        RevealRequest::DalPage { .. } => activation.dal_page,
-        RevealRequest::DalParameters => activation.dal_parameters,
-        // No protocol answers it.
-        RevealRequest::AdaptiveDalPage { .. } => return false,
+/// Whether a kind of reveal is answered at a level.
+pub fn is_enabled(activation: &RevealActivation, level: Level, kind: RevealKind) -> bool {
+    let from = match kind {
+        RevealKind::Preimage => activation.raw_data.blake2b,
+        RevealKind::Metadata => activation.metadata,
+        RevealKind::DalPage => activation.dal_page,
+        RevealKind::DalParameters => activation.dal_parameters,
     };
     level >= from
 }
 
 /// The parameters of the data availability layer as rollups see them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DalParameters {
-    /// Slots of a level.
-    pub number_of_slots: i64,
-    /// Levels between publication and attestation.
-    pub attestation_lag: i64,
-    /// Bytes of a slot.
-    pub slot_size: i64,
-    /// Bytes of a page.
-    pub page_size: i64,
-}
-
-impl DalParameters {
-    /// Those of the constants.
-    pub fn of(dal: &DalParametric) -> Self {
-        DalParameters {
-            number_of_slots: dal.number_of_slots.into(),
-            attestation_lag: dal.attestation_lag.into(),
-            slot_size: dal.slot_size.into(),
-            page_size: dal.page_size.into(),
-        }
-    }
-
-    /// The answer to the reveal: four numbers of eight bytes.
-    pub fn answer(&self) -> Vec<u8> {
-        [self.number_of_slots, self.attestation_lag, self.slot_size, self.page_size]
-            .into_iter()
-            .flat_map(i64::to_be_bytes)
-            .collect()
+pub fn dal_parameters(dal: &DalParametric) -> DalParameters {
+    DalParameters {
+        number_of_slots: dal.number_of_slots.into(),
+        attestation_lag: dal.attestation_lag.into(),
+        slot_size: dal.slot_size.into(),
+        page_size: dal.page_size.into(),
     }
 }
 

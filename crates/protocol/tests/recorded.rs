@@ -6,27 +6,11 @@ mod common;
 mod replay;
 
 use common::{json_lines, recordings};
-use replay::{Chain, env, replay, tree_proof_ends};
+use replay::{Chain, env, replay};
 use serde_json::{Value, json};
-use soru_protocol::rollup::{OutputProofs, ProvenOutput};
-use soru_tezos::codec::Decode;
-use soru_tezos::hash::StateHash;
 use soru_tezos::key::PublicKeyHash;
-use soru_tezos::rollup::{Game, PvmKind};
+use soru_tezos::rollup::Game;
 use std::collections::BTreeMap;
-
-/// Reads the message behind a tree proof and takes the proof as verified; the rules around it are tested here.
-struct BelievedOutputs;
-
-impl OutputProofs for BelievedOutputs {
-    fn state(&self, _: PvmKind, proof: &[u8]) -> Option<StateHash> {
-        tree_proof_ends(proof).map(|ends| ends.start)
-    }
-
-    fn verify(&self, _: PvmKind, proof: &[u8]) -> Option<ProvenOutput> {
-        (67..proof.len()).find_map(|at| ProvenOutput::from_bytes(&proof[at..]).ok().filter(|o| o.outbox_level.0 > 0))
-    }
-}
 
 #[test]
 fn inboxes_and_receipts() {
@@ -38,7 +22,7 @@ fn inboxes_and_receipts() {
         if games.exists() {
             states = json_lines(&games).into_iter().map(|line| (line["level"].as_i64().unwrap(), line)).collect();
         }
-        let chain = replay(&folder, &BelievedOutputs, |chain| {
+        let chain = replay(&folder, |chain| {
             if let Some(state) = states.get(&i64::from(chain.inbox.level.0)) {
                 compare_state(chain, state);
             }

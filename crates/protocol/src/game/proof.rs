@@ -3,8 +3,9 @@
 use crate::constants::{DalParametric, RevealActivation};
 use crate::error::RollupError;
 use crate::inbox::{InboxProofError, Located, SerializedInboxProof, start_of};
-use crate::reveal::{DalParameters, DalWindow, is_enabled, is_invalid_page_proof};
+use crate::reveal::{DalWindow, dal_parameters, is_enabled, is_invalid_page_proof};
 use crate::rollup::Rollup;
+use soru_pvm::reveal::{DalParameters, RevealKind};
 use soru_tezos::blake2b;
 use soru_tezos::hash::{SmartRollupAddress, StateHash};
 use soru_tezos::number::N;
@@ -61,7 +62,7 @@ pub trait StepProofs {
         kind: PvmKind,
         pvm_step: &[u8],
         input: Option<&Input>,
-        reveals: &dyn Fn(Level, &RevealRequest) -> bool,
+        reveals: &dyn Fn(Level, RevealKind) -> bool,
     ) -> Option<InputRequest>;
 }
 
@@ -136,7 +137,7 @@ impl<P: StepProofs> Referee<'_, P> {
             Some(claim) => self.proven_input(claim, step)?,
         };
         let input = input.filter(|input| self.within(input));
-        let reveals = |level: Level, request: &RevealRequest| is_enabled(self.context.reveals, level, request);
+        let reveals = |level: Level, kind: RevealKind| is_enabled(self.context.reveals, level, kind);
         let request = self.proofs.verify(self.rollup.kind, step, input.as_ref(), &reveals).ok_or(InputError::Step)?;
         check_request(proof.input_proof.as_ref(), &request)?;
         Ok((input.is_some(), request))
@@ -171,7 +172,7 @@ impl<P: StepProofs> Referee<'_, P> {
                 }
                 RevealProof::DalParametersProof => {
                     level_read()?;
-                    Input::DalParameters(DalParameters::of(dal))
+                    Input::DalParameters(dal_parameters(dal))
                 }
                 RevealProof::DalPageProof { dal_page_id, dal_proof } => {
                     let window = DalWindow {

@@ -6,18 +6,20 @@ use serde_json::{Value, json};
 use soru_protocol::constants::Parametric;
 use soru_protocol::game::{Ends, Input, Move, ProofContext, StepProofs};
 use soru_protocol::inbox::{self, LevelInbox, LevelStart};
-use soru_protocol::rollup::{Env, Origination, OutputProofs, Rollup, origination_size};
+use soru_protocol::pvm::{WasmOutputs, genesis_state};
+use soru_protocol::rollup::{Env, Origination, Rollup, origination_size};
 use soru_protocol::{Protocol, RollupError, dal, gas};
+use soru_pvm::reveal::RevealKind;
 use soru_tezos::block::{Block, BlockOperation};
 use soru_tezos::hash::{OperationHash, SmartRollupAddress, StateHash};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::operation::ManagerBody;
 use soru_tezos::receipt::{InternalBody, ManagerReceipt, OperationResult};
 use soru_tezos::rollup::{
-    Commitment, DalSnapshot, Inbox, InputProof, InputRequest, PvmKind, Refutation, RevealProof, RevealRequest, Step,
+    DalSnapshot, Inbox, InputProof, InputRequest, PvmKind, Refutation, RevealProof, RevealRequest, Step,
 };
 use soru_tezos::scalar::{Level, Mutez};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A recorded chain, replayed up to some level.
@@ -27,16 +29,12 @@ pub struct Chain {
     pub inbox: Inbox,
     pub dal: DalSnapshot,
     pub rollups: BTreeMap<SmartRollupAddress, Rollup>,
-    /// Rollups no recorded node followed: their genesis commitment is not known.
-    unfollowed: BTreeSet<SmartRollupAddress>,
     /// Number of receipts compared, by kind and status.
     pub compared: BTreeMap<String, usize>,
     /// Unsigned sizes of the operations of the block.
     sizes: BTreeMap<OperationHash, u64>,
     /// Number of inboxes compared.
     pub levels: usize,
-    /// States that rollup nodes recorded soon after the start, those of originations among them.
-    early_states: Vec<StateHash>,
     previous_header: Value,
 }
 
@@ -45,7 +43,7 @@ pub fn env(parametric: &Parametric, level: Level) -> Env<'_> {
 }
 
 /// Replays a whole recorded chain; `after` sees it after each level.
-pub fn replay(folder: &Path, proofs: &impl OutputProofs, mut after: impl FnMut(&Chain)) -> Chain {
+pub fn replay(folder: &Path, mut after: impl FnMut(&Chain)) -> Chain {
     let meta = json(&folder.join("meta.json"));
     let mut lines = json_lines(&folder.join("l1.jsonl.gz")).into_iter();
     let first = lines.next().unwrap();
@@ -59,37 +57,21 @@ pub fn replay(folder: &Path, proofs: &impl OutputProofs, mut after: impl FnMut(&
     let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(serde_json::to_value(&inbox).unwrap(), first["inbox"], "{name}: inbox of level 1");
     let mut chain = Chain {
-        early_states: early_states(folder),
         name,
         parametric: serde_json::from_value(meta["activation_parameters"].clone()).unwrap(),
         inbox,
         dal: dal::first_snapshot(),
         rollups: BTreeMap::new(),
-        unfollowed: BTreeSet::new(),
         compared: BTreeMap::new(),
         levels: 1,
         sizes: BTreeMap::new(),
         previous_header: header,
     };
     for line in lines {
-        chain.level(&line, proofs);
+        chain.level(&line);
         after(&chain);
     }
     chain
-}
-
-fn early_states(folder: &Path) -> Vec<StateHash> {
-    let mut states = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with("node") && name.ends_with(".gz") {
-            let lines = json_lines(&path);
-            let early = lines.iter().take(20).map(|line| line["state_hash"].clone());
-            states.extend(early.filter_map(|state| serde_json::from_value::<StateHash>(state).ok()));
-        }
-    }
-    states
 }
 
 /// The fields of a receipt that are compared: all but gas, which is exact for some kinds only.
@@ -104,7 +86,7 @@ fn comparable(kind: &str, result: &OperationResult) -> Value {
 }
 
 impl Chain {
-    fn level(&mut self, line: &Value, proofs: &impl OutputProofs) {
+    fn level(&mut self, line: &Value) {
         let block: Block = serde_json::from_value(line["block"].clone())
             .unwrap_or_else(|error| panic!("{}: block {}: {error}", self.name, line["level"]));
         let level = block.level();
@@ -117,7 +99,7 @@ impl Chain {
         assert_eq!(ours, line["inbox"], "{}: inbox of level {level}", self.name);
         self.levels += 1;
         for operation in block.manager_operations() {
-            self.operation(level, operation, &inbox_before, proofs);
+            self.operation(level, operation, &inbox_before);
         }
         self.dal = dal::after_unused_level(&self.dal, &self.parametric.dal, level);
         self.previous_header = line["block"]["header"].clone();
@@ -137,7 +119,7 @@ impl Chain {
         self.inbox = inbox::next_inbox(&self.inbox, messages.witness());
     }
 
-    fn operation(&mut self, level: Level, operation: &BlockOperation, inbox: &Inbox, proofs: &impl OutputProofs) {
+    fn operation(&mut self, level: Level, operation: &BlockOperation, inbox: &Inbox) {
         let before = self.rollups.clone();
         let mut failed = false;
         let mut originations = 0;
@@ -145,7 +127,7 @@ impl Chain {
             let result = &receipt.metadata.as_ref().unwrap().operation_result;
             failed |= !matches!(result, OperationResult::Applied(_));
             let at = format!("{}: level {level}, operation {} no. {number}", self.name, operation.hash);
-            self.content(&at, level, (operation.hash, originations, number), receipt, inbox, proofs);
+            self.content(&at, level, (operation.hash, originations, number), receipt, inbox);
             originations += i32::from(receipt.operation.body.kind().contains("originat"));
         }
         if failed {
@@ -160,7 +142,6 @@ impl Chain {
         nonce: (OperationHash, i32, usize),
         receipt: &ManagerReceipt,
         inbox: &Inbox,
-        proofs: &impl OutputProofs,
     ) {
         let recorded = &receipt.metadata.as_ref().unwrap().operation_result;
         if let OperationResult::Failed { errors } = recorded
@@ -171,7 +152,7 @@ impl Chain {
         if matches!(recorded, OperationResult::Skipped) {
             return;
         }
-        let Some(ours) = self.apply(level, nonce, receipt, inbox, proofs) else { return };
+        let Some(ours) = self.apply(level, nonce, receipt, inbox) else { return };
         let key = format!("{} {}", receipt.operation.body.kind(), recorded.status());
         *self.compared.entry(key).or_default() += 1;
         match (ours, recorded) {
@@ -192,7 +173,6 @@ impl Chain {
         nonce: (OperationHash, i32, usize),
         receipt: &ManagerReceipt,
         inbox: &Inbox,
-        proofs: &impl OutputProofs,
     ) -> Option<Result<Value, RollupError>> {
         let source = receipt.operation.source;
         let address = match &receipt.operation.body {
@@ -205,9 +185,6 @@ impl Chain {
             ManagerBody::SmartRollupExecuteOutboxMessage(body) => body.rollup,
             _ => return None,
         };
-        if self.unfollowed.contains(&address) {
-            return None;
-        }
         let signature = match nonce.2 {
             0 => gas::signature(source.scheme, self.sizes[&nonce.0]),
             _ => gas::total([]),
@@ -240,7 +217,7 @@ impl Chain {
             ManagerBody::SmartRollupExecuteOutboxMessage(body) => {
                 let proof = &body.output_proof.0;
                 rollup
-                    .execute_outbox_message::<RollupError>(&env, &body.cemented_commitment, proof, proofs, |_| Ok(()))
+                    .execute_outbox_message::<RollupError>(&env, &body.cemented_commitment, proof, &WasmOutputs, |_| Ok(()))
                     .map(|done| {
                         compare_calls(&done.calls, receipt);
                         let bytes = u64::try_from(done.paid_storage_size_diff).unwrap();
@@ -266,34 +243,23 @@ impl Chain {
     ) -> Result<Value, RollupError> {
         let ManagerBody::SmartRollupOriginate(body) = &receipt.operation.body else { unreachable!() };
         let env = env(&self.parametric, level);
-        let recorded = comparable("smart_rollup_originate", &receipt.metadata.as_ref().unwrap().operation_result);
-        let hash_of = |state: &StateHash| json!(Commitment::genesis(*state, level).hash());
-        let genesis_state =
-            self.early_states.iter().find(|state| hash_of(state) == recorded["genesis_commitment_hash"]);
+        let genesis_state = genesis_state(Protocol::Ushuaia, body.pvm_kind, &body.kernel.0).unwrap();
         let origination = Origination {
             address: SmartRollupAddress::originated_by(&nonce.0, nonce.1),
             kind: body.pvm_kind,
             parameters_type: &body.parameters_ty,
-            genesis_state: genesis_state.copied().unwrap_or(StateHash::ZERO),
+            genesis_state,
             whitelist: body.whitelist.as_deref(),
         };
         let rollup = Rollup::originate(&env, &origination)?;
         let size = origination_size(env.constants, &body.parameters_ty);
-        let mut fields = json!({
+        let fields = json!({
             "balance_updates": burned(receipt.operation.source, size),
             "address": rollup.address,
             "genesis_commitment_hash": rollup.genesis_info.commitment_hash,
             "size": size.to_string(),
         });
-        if genesis_state.is_none() {
-            // No node followed this rollup.
-            fields["genesis_commitment_hash"] = recorded["genesis_commitment_hash"].clone();
-        }
-        if genesis_state.is_some() {
-            self.rollups.insert(rollup.address, rollup);
-        } else {
-            self.unfollowed.insert(rollup.address);
-        }
+        self.rollups.insert(rollup.address, rollup);
         Ok(fields)
     }
 }
@@ -402,7 +368,7 @@ impl StepProofs for BelievedSteps {
         _: PvmKind,
         _: &[u8],
         _: Option<&Input>,
-        _: &dyn Fn(Level, &RevealRequest) -> bool,
+        _: &dyn Fn(Level, RevealKind) -> bool,
     ) -> Option<InputRequest> {
         Some(self.0.clone())
     }
