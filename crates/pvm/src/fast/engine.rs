@@ -15,8 +15,8 @@ use soru_tezos::scalar::Level;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmtime::{
-    Caller, Config, Engine, FuncType, InstancePre, Linker, Memory, Module, OperatorCost, ResourceLimiter, Store, Trap,
-    Val, ValType,
+    Caller, Config, Engine, FuncType, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module, OperatorCost,
+    PoolingAllocationConfig, ResourceLimiter, Store, Trap, Val, ValType,
 };
 
 /// Longest kernel that is compiled.
@@ -37,7 +37,7 @@ pub struct FastConfig {
 
 impl Default for FastConfig {
     fn default() -> Self {
-        FastConfig { max_memory: 4 << 30, max_table_elements: 10_000_000, module_cache: 4, ticks: TickPolicy::Proven }
+        FastConfig { max_memory: 4 << 30, max_table_elements: 100_000, module_cache: 4, ticks: TickPolicy::Proven }
     }
 }
 
@@ -140,6 +140,26 @@ impl GuestMemory for Slice<'_> {
     }
 }
 
+/// Runs at once that the engine has room for.
+const CONCURRENT_RUNS: u32 = 64;
+/// Tables a kernel may have.
+const MAX_TABLES: u32 = 8;
+
+/// Room for memories and tables, reserved once and used again by each run.
+fn pool(config: &FastConfig) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(CONCURRENT_RUNS)
+        .max_core_instance_size(16 << 20)
+        .total_memories(CONCURRENT_RUNS)
+        .max_memory_size(config.max_memory)
+        .linear_memory_keep_resident(256 << 10)
+        .total_tables(CONCURRENT_RUNS * MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
+        .table_elements(config.max_table_elements)
+        .table_keep_resident(64 << 10);
+    pool
+}
+
 impl FastEngine {
     /// An engine with these bounds.
     pub fn new(config: FastConfig) -> Result<FastEngine, EngineError> {
@@ -159,7 +179,12 @@ impl FastEngine {
             .wasm_extended_const(false)
             .wasm_tail_call(false)
             .wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&engine).map_err(|error| EngineError(error.to_string()))?;
+        // slots that are used again make a run half as expensive; where the address space is too small for them, it goes without
+        let mut pooled = engine.clone();
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(&config)));
+        let engine = Engine::new(&pooled)
+            .or_else(|_| Engine::new(&engine))
+            .map_err(|error| EngineError(format!("{error:#}")))?;
         let linkers = std::array::from_fn(|_| OnceLock::new());
         Ok(FastEngine { config, engine, linkers, cache: Mutex::new(VecDeque::new()) })
     }
