@@ -283,8 +283,9 @@ pub enum Problem {
         actual: StackTypes,
         expected: StackTypes,
     },
-    ForbiddenInView {
+    ForbiddenInstruction {
         location: Location,
+        context: &'static str,
         prim: Prim,
     },
     DeprecatedInstruction {
@@ -602,10 +603,10 @@ impl Problem {
                 P,
                 json!({ "loc": location, "resulted_view_stack": stack(actual), "expected_view_stack": stack(expected) }),
             ),
-            Self::ForbiddenInView { location, prim } => (
+            Self::ForbiddenInstruction { location, context, prim } => (
                 "michelson_v1.forbidden_instr_in_context",
                 P,
-                json!({ "location": location, "context": "view", "forbidden_instruction": prim.name() }),
+                json!({ "location": location, "context": context, "forbidden_instruction": prim.name() }),
             ),
             Self::DeprecatedInstruction { prim } => {
                 ("michelson_v1.deprecated_instruction", P, json!({ "prim": prim.name() }))

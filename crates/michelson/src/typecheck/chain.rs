@@ -35,7 +35,7 @@ impl Typer<'_> {
 
     fn not_in_view(&self, node: &Node<'_>, prim: Prim) -> Result<()> {
         if self.place.view && !self.place.lambda {
-            return Err(Problem::ForbiddenInView { location: node.location, prim }.into());
+            return Err(Problem::ForbiddenInstruction { location: node.location, context: "View", prim }.into());
         }
         Ok(())
     }
@@ -61,7 +61,8 @@ impl Typer<'_> {
         let (location, prim) = (node.location, Prim::SELF);
         let entrypoint = self.entrypoint_annotation(node)?.unwrap_or_default();
         let Some(parameter) = self.place.parameter.as_ref().filter(|_| !self.place.lambda) else {
-            return Err(Problem::ForbiddenInView { location, prim }.into());
+            let context = if self.place.view && !self.place.lambda { "View" } else { "Lambda" };
+            return Err(Problem::ForbiddenInstruction { location, context, prim }.into());
         };
         let ty = parameter.find(&entrypoint)?.ty;
         stack.push(self.sized(node, Type::contract(ty.clone()))?);
