@@ -3,7 +3,6 @@
 use super::result::OperationResult;
 use crate::contract::{Destination, Entrypoint};
 use crate::fields::{self, Refused, is_default};
-use crate::key::PublicKeyHash;
 use crate::micheline::Micheline;
 use crate::operation::{Delegation, Origination, Parameters};
 use crate::scalar::Mutez;
@@ -77,18 +76,11 @@ pub struct InternalReceipt {
 }
 
 impl InternalReceipt {
-    /// Address of the account that is called, when the result of a transfer tells what a rollup receives.
+    /// Who is called, when this is a transfer. For one to a rollup it tells how to read the result, which in JSON looks
+    /// like that of a transfer to an account.
     pub fn destination(&self) -> Option<&Destination> {
         match &self.body {
             InternalBody::Transaction(transaction) => Some(&transaction.destination),
-            _ => None,
-        }
-    }
-
-    /// The delegate of a delegation.
-    pub fn delegate(&self) -> Option<&PublicKeyHash> {
-        match &self.body {
-            InternalBody::Delegation(delegation) => delegation.delegate.as_ref(),
             _ => None,
         }
     }
