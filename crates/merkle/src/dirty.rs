@@ -140,6 +140,9 @@ impl Dirty {
             Some(node) => inode::add(&mut root, step, node.clone()),
             None => inode::remove(&mut root, step),
         })?;
+        if self.pending.len() >= FEW {
+            root.hash_all();
+        }
         root.hash();
         Ok(root)
     }

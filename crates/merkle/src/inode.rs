@@ -35,6 +35,8 @@ impl Inode {
     /// Visits entries in listing order (§1.5), leaving out the first `skip`, until `visit` returns false.
     pub(crate) fn visit(&self, skip: u64, take: u64, visit: &mut dyn FnMut(&Entry) -> bool) -> Result<(), TreeError> {
         let (mut skip, mut take) = (skip, take);
+        // a directory that is listed is loaded, even if nothing is asked for
+        self.body()?;
         if take > 0 {
             self.visit_from(&mut skip, &mut take, visit)?;
         }
@@ -79,9 +81,7 @@ impl Inode {
 /// Binds `step` to `node` in the directory with root inode `root`. An equal node changes nothing.
 pub(crate) fn add(root: &mut Arc<Inode>, step: &Step, node: Node) -> Result<(), TreeError> {
     let replaced = match root.find(step)? {
-        Some(old) if old.kind() == node.kind() && old.known_hash() == node.known_hash() => {
-            return Ok(());
-        }
+        Some(old) if old.is_same(&node) => return Ok(()),
         old => old.is_some(),
     };
     let mut key = None;

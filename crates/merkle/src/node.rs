@@ -186,6 +186,44 @@ impl Inode {
         *self.hash.get_or_init(|| self.loaded().map_or(NodeHash::EMPTY, |body| body.hash(self.root)))
     }
 
+    /// Hashes all that has no hash yet in this trie, many nodes at once, from the leaves up.
+    pub(crate) fn hash_all(&self) {
+        let mut leaves = Vec::new();
+        let mut levels = vec![vec![self]];
+        while let Some(level) = levels.last() {
+            let mut below = Vec::new();
+            for inode in level {
+                match inode.loaded() {
+                    Some(Body::Fork { children, .. }) => {
+                        let children = children.iter().flatten().map(Arc::as_ref);
+                        below.extend(children.filter(|child: &&Inode| child.hash.get().is_none()));
+                    }
+                    Some(Body::Bucket(bucket)) => {
+                        leaves.extend(bucket.as_slice().iter().filter_map(|entry| match &entry.node {
+                            Node::Leaf(leaf) if leaf.hash.get().is_none() => Some(leaf.as_ref()),
+                            _ => None,
+                        }))
+                    }
+                    None => {}
+                }
+            }
+            if below.is_empty() {
+                break;
+            }
+            levels.push(below);
+        }
+        let bytes = |leaf: &Leaf| leaf.loaded().cloned().unwrap_or_default();
+        hash::many(&leaves, |leaf, out| hash::put_leaf(out, &bytes(leaf)), |leaf, hash| _ = leaf.hash.set(hash));
+        for level in levels.iter().rev() {
+            let put = |inode: &Inode, out: &mut Vec<u8>| {
+                if let Some(body) = inode.loaded() {
+                    body.put(inode.root, out);
+                }
+            };
+            hash::many(level, put, |inode, hash| _ = inode.hash.set(hash));
+        }
+    }
+
     /// Makes the inode ours to change: copied when it is shared, its hash forgotten.
     pub(crate) fn own(this: &mut Arc<Inode>) -> Result<&mut Body, TreeError> {
         this.body()?;
@@ -219,19 +257,25 @@ impl Body {
     }
 
     pub(crate) fn hash(&self, root: bool) -> NodeHash {
+        let mut out = Vec::with_capacity(160);
+        self.put(root, &mut out);
+        hash::blake2b(&out)
+    }
+
+    /// Writes what is hashed, as the root inode of a directory or below it.
+    fn put(&self, root: bool, out: &mut Vec<u8>) {
         match self {
             Body::Bucket(bucket) => {
                 let entries = bucket.as_slice().iter().map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
-                if root { hash::flat(entries) } else { hash::bucket(entries) }
+                if root { hash::put_flat(out, entries) } else { hash::put_bucket(out, entries) }
             }
             Body::Fork { depth, count, children } => {
-                hash::fork(*depth, *count, children.each_ref().map(|child| child.as_ref().map(|child| child.hash())))
+                let children = children.each_ref().map(|child| child.as_ref().map(|child| child.hash()));
+                hash::put_fork(out, *depth, *count, children);
             }
         }
     }
-}
 
-impl Body {
     /// Takes the entries out of a bucket.
     pub(crate) fn take_bucket(&mut self) -> Vec<Entry> {
         match self {

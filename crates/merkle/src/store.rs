@@ -15,7 +15,8 @@ use crate::record;
 
 /// Tells stores apart within a running program, so that a tree knows what a store already holds.
 ///
-/// Take a fresh one whenever a database is opened, and after a transaction with committed trees was rolled back.
+/// Take a fresh one whenever a database is opened, after a transaction with committed trees was rolled back, and after a
+/// garbage collection: trees in memory remember what a store held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct StoreId(NonZeroU64);
 

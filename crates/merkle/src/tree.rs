@@ -281,7 +281,7 @@ impl Node {
 
     /// Whether replacing one node by the other is known to change nothing. Directories are only compared by hashes that are
     /// already known, as in the reference.
-    fn is_same(&self, other: &Node) -> bool {
+    pub(crate) fn is_same(&self, other: &Node) -> bool {
         match (self, other) {
             (Node::Leaf(a), Node::Leaf(b)) => match (a.loaded(), b.loaded()) {
                 (Some(a), Some(b)) => a == b,
