@@ -6,12 +6,18 @@ mod support;
 use serde_json::{Value, json};
 use soru_sandbox::{BlockTime, Sandbox, SandboxConfig};
 use soru_tezos::codec::Encode;
+use soru_tezos::contract::Contract;
+use soru_tezos::hash::{SmartRollupAddress, StateHash};
 use soru_tezos::key::Scheme;
-use soru_tezos::operation::{Operation, Reveal};
-use soru_tezos::scalar::{Mutez, Nat};
+use soru_tezos::operation::{
+    AddMessages, Cement, ExecuteOutboxMessage, Operation, Originate, Origination, Parameters, Publish, RecoverBond,
+    Reveal, Script, Transaction,
+};
+use soru_tezos::rollup::{Commitment, PvmKind};
+use soru_tezos::scalar::{Level, Mutez, Nat, Ticks};
 use soru_tezos::sign::SecretKey;
 use std::time::Duration;
-use support::{Layer1, address, manual, secret, transfer};
+use support::{Layer1, address, address as address_of, manual, secret, transfer};
 
 const HEAD: &str = "/chains/main/blocks/head";
 
@@ -305,4 +311,105 @@ async fn forging_and_parsing_are_inverse() {
 
 fn operation_as_read(operation: &Operation) -> Operation {
     Operation::from_signed_bytes(&operation.to_bytes()).unwrap().0
+}
+
+fn michelson(text: &str) -> soru_tezos::micheline::Micheline {
+    soru_michelson::syntax::parse_expression(text).unwrap().expr
+}
+
+/// The contracts and messages of the documentation's tour, on one layer 1.
+#[tokio::test]
+async fn contracts_and_rollups() {
+    let directory = tempfile::tempdir().unwrap();
+    let layer1 = Layer1::manual(directory.path()).await;
+    let code = michelson("{ parameter string ; storage string ; code { CAR ; NIL operation ; PAIR } }");
+    let script = Script { code, storage: michelson("\"\"") };
+    let receipt = layer1.include(1, Origination { balance: Mutez(0), delegate: None, script }.into()).await;
+    let address = receipt["operation_result"]["originated_contracts"][0].as_str().unwrap().to_owned();
+    let contract: Contract = address.parse().unwrap();
+    let path = format!("{HEAD}/context/contracts/{address}");
+    assert_eq!(layer1.value(&format!("{path}/storage")).await, json!({"string": ""}));
+    let call = |value: &str| {
+        let parameters = Parameters { entrypoint: Default::default(), value: michelson(value) };
+        Transaction { amount: Mutez(0), destination: contract, parameters }.into()
+    };
+    let receipt = layer1.include(2, call("\"Hello world\"")).await;
+    assert_eq!(receipt["operation_result"]["status"], "applied", "{receipt}");
+    assert_eq!(receipt["operation_result"]["paid_storage_size_diff"], "11");
+    assert_eq!(layer1.value(&format!("{path}/storage")).await, json!({"string": "Hello world"}));
+    let wrong = layer1.include(2, call("42")).await;
+    assert_eq!(wrong["operation_result"]["status"], "failed");
+    assert!(wrong["operation_result"]["errors"][0]["id"].as_str().unwrap().ends_with("bad_contract_parameter"));
+    assert_eq!(layer1.value(&format!("{path}/entrypoints")).await, json!({"entrypoints": {}}));
+    assert_eq!(layer1.value(&format!("{path}/entrypoints/default")).await, json!({"prim": "string"}));
+
+    let originate = Originate {
+        pvm_kind: PvmKind::Wasm200,
+        kernel: vec![0, 0x61, 0x73, 0x6d, 1, 0, 0, 0].into(),
+        parameters_ty: michelson("bytes"),
+        whitelist: None,
+    };
+    let receipt = layer1.include(1, originate.into()).await;
+    let result = &receipt["operation_result"];
+    assert_eq!((result["status"].as_str(), result["size"].as_str()), (Some("applied"), Some("6552")), "{receipt}");
+    let rollup: SmartRollupAddress = result["address"].as_str().unwrap().parse().unwrap();
+    let path = format!("{HEAD}/context/smart_rollups/smart_rollup/{rollup}");
+    assert_eq!(layer1.value(&format!("{HEAD}/context/smart_rollups/all")).await, json!([rollup]));
+    let genesis = layer1.value(&format!("{path}/genesis_info")).await;
+    assert_eq!(genesis["commitment_hash"], result["genesis_commitment_hash"]);
+    assert_eq!(layer1.value(&format!("{path}/kind")).await, "wasm_2_0_0");
+    let origination = genesis["level"].as_i64().unwrap() as i32;
+
+    let messages = |size: usize| AddMessages { message: vec![vec![7; size].into()] }.into();
+    assert_eq!(layer1.include(1, messages(4_095)).await["operation_result"]["status"], "applied");
+    let large = layer1.include(1, messages(4_096)).await;
+    assert!(
+        large["operation_result"]["errors"][0]["id"].as_str().unwrap().ends_with("smart_rollup_inbox_message_encoding")
+    );
+
+    let unknown = SmartRollupAddress([9; 20]);
+    let failed = layer1.include(1, Cement { rollup: unknown }.into()).await;
+    assert!(failed["operation_result"]["errors"][0]["id"].as_str().unwrap().ends_with("smart_rollup_does_not_exist"));
+    assert_eq!(layer1.get(&format!("{HEAD}/context/smart_rollups/smart_rollup/{unknown}/kind")).await.status, 500);
+
+    layer1.post("/sandbox/bake", &json!({"blocks": 12})).await;
+    let commitment = Commitment {
+        compressed_state: StateHash([1; 32]),
+        inbox_level: Level(origination + 10),
+        predecessor: serde_json::from_value(genesis["commitment_hash"].clone()).unwrap(),
+        number_of_ticks: Ticks(1),
+    };
+    let published = layer1.include(3, Publish { rollup, commitment }.into()).await;
+    assert_eq!(published["operation_result"]["status"], "applied", "{published}");
+    let owner = format!("{HEAD}/context/contracts/{}", address_of(3));
+    assert_eq!(layer1.value(&format!("{owner}/frozen_bonds")).await, "10000000000");
+    assert_eq!(
+        layer1.value(&format!("{path}/staker/{}/staked_on_commitment", address_of(3))).await["hash"],
+        json!(commitment.hash())
+    );
+    let early = layer1.include(3, Cement { rollup }.into()).await;
+    assert!(
+        early["operation_result"]["errors"][0]["id"].as_str().unwrap().ends_with("smart_rollup_commitment_too_recent")
+    );
+    let execute =
+        ExecuteOutboxMessage { rollup, cemented_commitment: commitment.hash(), output_proof: vec![1, 2, 3].into() };
+    let refused = layer1.include(3, execute.into()).await;
+    assert!(
+        refused["operation_result"]["errors"][0]["id"].as_str().unwrap().ends_with("invalid_last_cemented_commitment")
+    );
+    layer1.post("/sandbox/bake", &json!({"blocks": 40})).await;
+    let cemented = layer1.include(4, Cement { rollup }.into()).await;
+    assert_eq!(cemented["operation_result"]["status"], "applied", "{cemented}");
+    let recovered = layer1.include(5, RecoverBond { rollup, staker: address_of(3) }.into()).await;
+    assert_eq!(recovered["operation_result"]["status"], "applied", "{recovered}");
+    assert_eq!(layer1.value(&format!("{owner}/frozen_bonds")).await, "0");
+
+    // everything is there again after a restart
+    let head = layer1.value(HEAD).await;
+    let inbox = layer1.value(&format!("{HEAD}/context/smart_rollups/all/inbox")).await;
+    layer1.sandbox.stop().await;
+    let again = Layer1::manual(directory.path()).await;
+    assert_eq!(again.value(HEAD).await, head);
+    assert_eq!(again.value(&format!("{HEAD}/context/smart_rollups/all/inbox")).await, inbox);
+    again.sandbox.stop().await;
 }

@@ -7,7 +7,7 @@ use crate::config::{BOOTSTRAP, BOOTSTRAP_BALANCE, FundedAccount, SandboxConfig};
 use crate::error::SandboxError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use soru_protocol::constants::{Constants, Parametric};
+use soru_protocol::constants::{Constants, Parametric, Preset};
 use soru_protocol::protocol::Protocol;
 use soru_tezos::block::{Block, BlockMetadata};
 use soru_tezos::codec::{Encode, HexBytes};
@@ -41,6 +41,10 @@ where
     text.parse().map_err(|error: T::Err| SandboxError::Record(format!("{text}: {error}")))
 }
 
+/// Blocks an operation stays good for on a development chain: many, as blocks can be made much faster than a client
+/// signs.
+const QUICK_TIME_TO_LIVE: i16 = 240;
+
 /// What a chain begins with. It is kept with the chain: everything else follows from it and the blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainStart {
@@ -58,7 +62,11 @@ impl ChainStart {
     /// # Errors
     /// When the configuration overrides a constant that does not exist or with an impossible value.
     pub fn new(config: &SandboxConfig, timestamp: Timestamp) -> Result<ChainStart, SandboxError> {
-        let constants = config.preset.constants().with_overrides(&config.constants)?;
+        let mut base = config.preset.constants();
+        if config.preset == Preset::Dailynet {
+            base.max_operations_time_to_live = QUICK_TIME_TO_LIVE;
+        }
+        let constants = base.with_overrides(&config.constants)?;
         let mut accounts = Vec::new();
         for account in BOOTSTRAP {
             accounts.push(FundedAccount { public_key: parse(account.public_key)?, balance: BOOTSTRAP_BALANCE });

@@ -2,10 +2,14 @@
 //! undoes everything but the fees (`spec/protocol.md` §2.4).
 
 use super::content::{Emitted, Run};
-use super::gas::{GasMeter, MANAGER_OPERATION, signature_check, sum, units};
+use super::gas::{GasMeter, MANAGER_OPERATION, signature, sum, units};
+use super::rollup::PROTOCOL;
 use super::storage_fees;
 use super::validate::{BlockGas, Signed, validate};
 use super::{Ledger, digest};
+use soru_protocol::RollupError;
+use soru_protocol::constants::MAX_MESSAGES_PER_LEVEL;
+use soru_protocol::inbox::{LevelInbox, LevelStart, next_inbox};
 use soru_tezos::contract::Contract;
 use soru_tezos::hash::{BlockHash, ChainId, OperationHash};
 use soru_tezos::key::{PublicKeyHash, Scheme};
@@ -51,6 +55,17 @@ pub(super) struct Nonces {
     pub origination: i32,
     /// How many internal operations the block has seen.
     pub internal: u32,
+    /// The id of the last temporary big map.
+    pub temporary: i64,
+}
+
+impl Nonces {
+    /// The number of the next contract or rollup the operation originates.
+    pub fn next_origination(&mut self) -> i32 {
+        let index = self.origination;
+        self.origination = index.saturating_add(1);
+        index
+    }
 }
 
 /// A block being applied.
@@ -61,6 +76,7 @@ pub struct Application {
     gas_left: Milligas,
     fees: Mutez,
     internal_nonce: u32,
+    level_inbox: LevelInbox,
     origin: Origin,
 }
 
@@ -69,6 +85,12 @@ impl Application {
     pub fn begin(before: &Ledger, block: BlockContext) -> Application {
         let mut ledger = before.clone();
         ledger.level = block.level;
+        let start = LevelStart {
+            predecessor_timestamp: block.predecessor_timestamp,
+            predecessor: block.predecessor,
+            // block 2 is the first the protocol executes
+            migration: (block.level == Level(2)).then_some(PROTOCOL),
+        };
         Application {
             before: before.clone(),
             gas_left: units(ledger.constants.hard_gas_limit_per_block),
@@ -76,13 +98,9 @@ impl Application {
             block,
             fees: Mutez(0),
             internal_nonce: 0,
+            level_inbox: LevelInbox::start(&start),
             origin: Origin::Block,
         }
-    }
-
-    /// Begins a simulation of the block that would follow `before`.
-    pub fn simulation(before: &Ledger, block: BlockContext) -> Application {
-        Application { origin: Origin::Block, ..Application::begin(before, block) }
     }
 
     /// The ledger as it is now.
@@ -117,8 +135,10 @@ impl Application {
         self.gas_left = gas_left;
         self.fees = fees;
         self.ledger = ledger.clone();
-        let mut nonces = Nonces { operation: hash, origination: 0, internal: self.internal_nonce };
-        let mut signature = first_key.map(|scheme| signature_check(scheme, operation.unsigned_bytes().len()));
+        let mut nonces = Nonces { operation: hash, origination: 0, internal: self.internal_nonce, temporary: 0 };
+        let mut messages = Vec::new();
+        let room_for_messages = (MAX_MESSAGES_PER_LEVEL as usize + 2).saturating_sub(self.level_inbox.payloads().len());
+        let mut signature_cost = first_key.map(|scheme| signature(scheme, operation.unsigned_bytes().len() as u64));
         let mut results: Vec<(OperationResult, Vec<InternalReceipt>)> = Vec::new();
         let mut failed = false;
         for content in &operation.contents {
@@ -133,8 +153,10 @@ impl Application {
                 payer: content.source,
                 nonces: &mut nonces,
                 origin: self.origin,
+                messages: &mut messages,
+                room_for_messages,
             };
-            let fixed = sum(MANAGER_OPERATION, signature.take().unwrap_or_default());
+            let fixed = sum(MANAGER_OPERATION, signature_cost.take().unwrap_or_default());
             let (result, internal, success) = apply_content(&mut run, content, fixed);
             failed = !success;
             results.push((result, internal));
@@ -142,7 +164,12 @@ impl Application {
         if failed {
             results = results.into_iter().map(backtrack).collect();
         } else {
+            ledger.forget_temporary();
             self.ledger = ledger;
+            for message in &messages {
+                // size and room were checked when the message was put aside
+                self.level_inbox.add(message).map_err(|error| RollupError::from(error).trace(PROTOCOL))?;
+            }
             self.internal_nonce = nonces.internal;
         }
         let receipts = operation.contents.iter().zip(fee_updates).zip(results);
@@ -160,6 +187,8 @@ impl Application {
     /// When the baker's balance would overflow.
     pub fn finish(mut self) -> Result<(Ledger, BlockOutcome), Trace> {
         let baker = Contract::Implicit(self.block.baker);
+        self.level_inbox.end();
+        self.ledger.inbox = next_inbox(&self.ledger.inbox, self.level_inbox.witness());
         self.ledger.credit(&baker, self.fees)?;
         let balance_updates =
             BalanceUpdate::movement(Balance::BlockFees, Balance::Contract(baker), self.fees, Origin::Block);

@@ -2,14 +2,18 @@
 
 use super::Ledger;
 use super::apply::{BlockContext, Nonces};
-use super::errors::{branch, permanent, temporary, unsupported};
+use super::errors::{branch, permanent, temporary, unregistered_delegate, unsupported};
 use super::gas::GasMeter;
+use soru_michelson::context::TicketToken;
 use soru_tezos::contract::{Contract, Destination};
+use soru_tezos::hash::ContractHash;
 use soru_tezos::key::PublicKeyHash;
+use soru_tezos::number::N;
 use soru_tezos::operation::{ManagerBody, ManagerOperation, Reveal};
 use soru_tezos::receipt::{
     Applied, DelegationResult, GasResult, InternalBody, InternalReceipt, OperationResult, Origin,
 };
+use soru_tezos::rollup::InboxMessage;
 use soru_tezos::rpc_error::Trace;
 
 /// An internal operation waiting to be applied.
@@ -21,6 +25,10 @@ pub(super) struct Emitted {
     pub nonce: u16,
     /// What it does.
     pub body: InternalBody,
+    /// Tickets sent along.
+    pub tickets: Vec<(TicketToken, N)>,
+    /// The address of the contract it creates.
+    pub contract: Option<ContractHash>,
 }
 
 impl Emitted {
@@ -39,6 +47,10 @@ pub(super) struct Run<'a> {
     pub payer: PublicKeyHash,
     pub nonces: &'a mut Nonces,
     pub origin: Origin,
+    /// Messages for the inbox, from this operation so far.
+    pub messages: &'a mut Vec<InboxMessage>,
+    /// How many messages the inbox still takes.
+    pub room_for_messages: usize,
 }
 
 /// A result, and the internal operations it causes.
@@ -55,9 +67,16 @@ impl Run<'_> {
                 transaction.amount,
                 transaction.destination.into(),
                 &transaction.parameters,
-                false,
+                None,
             ),
+            ManagerBody::Origination(origination) => self.origination(&source, origination),
             ManagerBody::Delegation(delegation) => self.delegation(&source, delegation.delegate),
+            ManagerBody::SmartRollupOriginate(originate) => self.originate_rollup(originate),
+            ManagerBody::SmartRollupAddMessages(messages) => self.add_messages(messages),
+            ManagerBody::SmartRollupPublish(publish) => self.publish(content.source, publish),
+            ManagerBody::SmartRollupCement(cement) => self.cement(&cement.rollup),
+            ManagerBody::SmartRollupRecoverBond(recover) => self.recover_bond(recover),
+            ManagerBody::SmartRollupExecuteOutboxMessage(execute) => self.execute_outbox_message(execute),
             other => Err(unsupported(other.kind())),
         }
     }
@@ -70,7 +89,7 @@ impl Run<'_> {
                 transaction.amount,
                 transaction.destination,
                 &transaction.parameters,
-                true,
+                Some(&operation.tickets),
             ),
             InternalBody::Delegation(delegation) => {
                 let Destination::Contract(source) = operation.source else {
@@ -81,7 +100,7 @@ impl Run<'_> {
                 self.delegation(&source, delegation.delegate)
             }
             InternalBody::Event(_) => Ok((Applied::Gas(GasResult::default()), Vec::new())),
-            InternalBody::Origination(_) => Err(unsupported("origination")),
+            InternalBody::Origination(_) => self.internal_origination(operation.source, operation),
         }
     }
 
@@ -112,7 +131,7 @@ impl Run<'_> {
             && *source != Contract::Implicit(delegate)
             && !self.ledger.is_delegate(&delegate)
         {
-            return Err(vec![permanent("contract.manager.unregistered_delegate").with("hash", delegate.to_string())]);
+            return Err(unregistered_delegate(&delegate));
         }
         match source {
             Contract::Implicit(source) => {

@@ -5,6 +5,7 @@ use super::Ledger;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use serde::Serialize;
+use soru_protocol::Rollup;
 use soru_tezos::blake2b;
 use soru_tezos::hash::ContextHash;
 use soru_tezos::scalar::Level;
@@ -97,8 +98,24 @@ fn tables(digest: &mut Digest, before: Option<&Ledger>, after: &Ledger) {
             digest.update(stringify!($name), before.map_or(&OrdMap::new(), |ledger| &ledger.$name), &after.$name);
         )*};
     }
-    table!(accounts, contracts);
-    let singles = |ledger: &Ledger| entry("counter", &"global", &ledger.global_counter);
+    table!(accounts, contracts, big_maps, big_map_entries, tickets, addresses);
+    let no_rollups = OrdMap::new();
+    for change in before.map_or(&no_rollups, |ledger| &ledger.rollups).diff(&after.rollups) {
+        // a rollup is the rules' own state; its written-out form names every part of it
+        let text = |rollup: &Rollup| entry("rollups", &rollup.address, &format!("{rollup:?}"));
+        match change {
+            DiffItem::Add(_, rollup) => digest.add(text(rollup)),
+            DiffItem::Remove(_, rollup) => digest.remove(text(rollup)),
+            DiffItem::Update { old, new } => {
+                digest.remove(text(old.1));
+                digest.add(text(new.1));
+            }
+        }
+    }
+    let singles = |ledger: &Ledger| {
+        let numbers = (ledger.global_counter, ledger.next_big_map, ledger.ticket_space);
+        entry("single", &"values", &(numbers, &ledger.inbox))
+    };
     if let Some(before) = before {
         digest.remove(singles(before));
     }

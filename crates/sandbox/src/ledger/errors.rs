@@ -2,6 +2,7 @@
 //! those that are told to whoever injects an operation.
 
 use crate::mempool::Pending;
+use soru_michelson::ScriptError;
 use soru_tezos::contract::Contract;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::rpc_error::{ErrorKind, TezosError, Trace};
@@ -23,6 +24,17 @@ pub fn permanent(name: &str) -> TezosError {
 /// An error that another branch may not have.
 pub fn branch(name: &str) -> TezosError {
     TezosError::of_protocol(PROTOCOL, ErrorKind::Branch, name)
+}
+
+/// What a script failed with.
+pub fn script_trace(error: &ScriptError) -> Trace {
+    let listed = error.to_json(&format!("proto.{PROTOCOL}"));
+    serde_json::from_value(listed).unwrap_or_else(|_| vec![TezosError::failure(error.to_string())])
+}
+
+/// A delegate that is none.
+pub fn unregistered_delegate(delegate: &PublicKeyHash) -> Trace {
+    vec![permanent("contract.manager.unregistered_delegate").with("hash", delegate.to_string())]
 }
 
 /// A kind of operation this ledger does not know how to apply.

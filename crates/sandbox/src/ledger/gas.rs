@@ -3,7 +3,7 @@
 //! `soru-michelson`.
 
 use super::errors::gas_exhausted;
-use soru_tezos::key::Scheme;
+pub use soru_protocol::gas::{MANAGER_OPERATION, signature};
 use soru_tezos::rpc_error::Trace;
 use soru_tezos::scalar::{Milligas, Nat};
 
@@ -17,27 +17,14 @@ pub fn sum(left: Milligas, right: Milligas) -> Milligas {
     Milligas(left.0.saturating_add(right.0))
 }
 
-/// What every manager operation costs.
-pub const MANAGER_OPERATION: Milligas = Milligas(100_000);
 /// A transfer to an implicit account, besides [`MANAGER_OPERATION`].
 pub const TRANSFER: Milligas = Milligas(2_000_000);
 
 /// A change of delegate, besides [`MANAGER_OPERATION`].
 pub const DELEGATION: Milligas = Milligas(1_000_000);
 
-/// What checking the signature of so many bytes costs.
-pub fn signature_check(scheme: Scheme, unsigned_length: usize) -> Milligas {
-    let length = unsigned_length as u64;
-    let serialize = length.saturating_mul(32);
-    let hashed = length.saturating_add(length >> 3);
-    let check = match scheme {
-        Scheme::Ed25519 | Scheme::MlDsa44 => 65_800 + hashed,
-        Scheme::Secp256k1 => 51_600 + hashed,
-        Scheme::P256 => 341_000 + hashed,
-        Scheme::Bls => 1_570_000 + length.saturating_mul(3),
-    };
-    Milligas(serialize.saturating_add(check))
-}
+/// An origination, besides checking its script.
+pub const ORIGINATION: Milligas = Milligas(300_000);
 
 /// Gas left of a limit.
 #[derive(Debug, Clone)]

@@ -4,27 +4,47 @@
 mod account;
 mod apply;
 mod content;
+mod contract;
 mod digest;
+mod entrypoints;
 pub mod errors;
 pub mod gas;
+mod rollup;
 mod storage_fees;
+mod tickets;
 mod transfer;
+mod trial;
 mod validate;
 
 pub use account::Account;
 pub use apply::{Application, BlockContext, BlockOutcome};
+pub use contract::ScriptChain;
 pub use digest::Digest;
+pub use entrypoints::parameter_of;
+pub use errors::script_trace;
+pub use rollup::PROTOCOL;
+pub use tickets::{Held, TicketKey, token_hash};
+pub use trial::{shown_operation, with_script_chain};
 pub use validate::{BlockGas, Signed, validate};
 
-use crate::block::ChainStart;
+use crate::block::{ChainStart, GENESIS_HASH};
 use imbl::OrdMap;
 use serde::{Serialize, Serializer};
+use soru_protocol::Rollup;
 use soru_protocol::constants::Parametric;
-use soru_tezos::hash::{ContextHash, ContractHash};
+use soru_protocol::inbox::{LevelStart, first_inbox};
+use soru_tezos::contract::Destination;
+use soru_tezos::hash::{ContextHash, ContractHash, ScriptExprHash, SmartRollupAddress};
 use soru_tezos::key::{PublicKey, PublicKeyHash};
 use soru_tezos::micheline::Micheline;
+use soru_tezos::rollup::Inbox;
 use soru_tezos::scalar::{Level, Mutez};
+use std::fmt;
 use std::sync::Arc;
+
+/// The id of the first big map that an operation makes: on reference chains the contracts of liquidity baking have the
+/// four before.
+const FIRST_BIG_MAP: i64 = 4;
 
 /// A contract with code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +69,45 @@ fn shared<S: Serializer>(value: &Arc<Micheline>, serializer: S) -> Result<S::Ok,
     value.as_ref().serialize(serializer)
 }
 
+/// A big map without its entries.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BigMap {
+    /// Type of its keys.
+    pub key_type: Micheline,
+    /// Type of its values.
+    pub value_type: Micheline,
+    /// Bytes its entries take.
+    pub size: i64,
+}
+
+/// The place of an entry: the big map and the hash of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BigMapKey(pub i64, pub ScriptExprHash);
+
+impl fmt::Display for BigMapKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0, self.1)
+    }
+}
+
+/// An entry of a big map.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BigMapEntry {
+    /// The key.
+    pub key: Micheline,
+    /// The value.
+    pub value: Micheline,
+}
+
+/// Bytes of the table of tickets, and how many of them are paid for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TicketSpace {
+    /// Bytes it takes.
+    pub used: i64,
+    /// Bytes paid for.
+    pub paid: i64,
+}
+
 /// All state after a block.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -62,6 +121,22 @@ pub struct Ledger {
     pub accounts: OrdMap<PublicKeyHash, Account>,
     /// Contracts.
     pub contracts: OrdMap<ContractHash, ContractState>,
+    /// Big maps, without their entries. Negative ones are temporary: no block ends with one.
+    pub big_maps: OrdMap<i64, BigMap>,
+    /// Entries of big maps.
+    pub big_map_entries: OrdMap<BigMapKey, BigMapEntry>,
+    /// The id of the next big map.
+    pub next_big_map: i64,
+    /// Who holds which tickets.
+    pub tickets: OrdMap<TicketKey, Held>,
+    /// What the table of tickets takes.
+    pub ticket_space: TicketSpace,
+    /// The registry of addresses.
+    pub addresses: OrdMap<Destination, u64>,
+    /// Smart rollups.
+    pub rollups: OrdMap<SmartRollupAddress, Rollup>,
+    /// The inbox they share.
+    pub inbox: Inbox,
     /// Hash of all of the above, kept up to date from block to block.
     digest: Digest,
 }
@@ -81,12 +156,24 @@ impl Ledger {
         for account in &start.accounts {
             accounts.insert(account.public_key.hash(), delegate(&account.public_key, account.balance));
         }
+        // the first inbox tells the time of block 1 as if it were that of the block before
+        let level_start =
+            LevelStart { predecessor_timestamp: start.timestamp, predecessor: GENESIS_HASH, migration: Some(PROTOCOL) };
+        let (inbox, _) = first_inbox(Level(1), &level_start);
         let mut ledger = Ledger {
             level: Level(1),
             constants: Arc::new(start.constants.clone()),
             global_counter: 0,
             accounts,
             contracts: OrdMap::new(),
+            big_maps: OrdMap::new(),
+            big_map_entries: OrdMap::new(),
+            next_big_map: FIRST_BIG_MAP,
+            tickets: OrdMap::new(),
+            ticket_space: TicketSpace::default(),
+            addresses: OrdMap::new(),
+            rollups: OrdMap::new(),
+            inbox,
             digest: Digest::default(),
         };
         ledger.digest = digest::of_all(&ledger);
@@ -96,6 +183,50 @@ impl Ledger {
     /// The hash of the whole state: what the next block's header calls its context.
     pub fn context_hash(&self) -> ContextHash {
         self.digest.context_hash(self.level)
+    }
+
+    /// Removes a big map with its entries.
+    fn remove_big_map(&mut self, id: i64) {
+        if self.big_maps.remove(&id).is_some() {
+            for key in self.entries_of(id) {
+                self.big_map_entries.remove(&key);
+            }
+        }
+    }
+
+    /// Makes a big map that is equal to another.
+    fn copy_big_map(&mut self, source: i64, id: i64) {
+        if let Some(map) = self.big_maps.get(&source).cloned() {
+            self.big_maps.insert(id, map);
+            for key in self.entries_of(source) {
+                if let Some(entry) = self.big_map_entries.get(&key).cloned() {
+                    self.big_map_entries.insert(BigMapKey(id, key.1), entry);
+                }
+            }
+        }
+    }
+
+    fn entries_of(&self, id: i64) -> Vec<BigMapKey> {
+        let from = BigMapKey(id, ScriptExprHash([0; 32]));
+        self.big_map_entries.range(from..).map(|(key, _)| *key).take_while(|key| key.0 == id).collect()
+    }
+
+    /// Removes the big maps that live only as long as an operation.
+    fn forget_temporary(&mut self) {
+        let temporary: Vec<i64> = self.big_maps.keys().copied().take_while(|id| *id < 0).collect();
+        temporary.into_iter().for_each(|id| self.remove_big_map(id));
+    }
+
+    /// Adds to the bond of a staker, or takes from it.
+    fn change_bond(&mut self, staker: &PublicKeyHash, rollup: &SmartRollupAddress, change: i64) {
+        let counter = self.global_counter;
+        let account = self.accounts.entry(*staker).or_insert_with(|| Account { counter, ..Account::default() });
+        let bond = account.bonds.get(rollup).copied().unwrap_or_default().0.saturating_add_signed(change);
+        if bond == 0 {
+            account.bonds.remove(rollup);
+        } else {
+            account.bonds.insert(*rollup, Mutez(bond));
+        }
     }
 
     /// Whether a key hash is that of a delegate: of an account that delegates to itself.

@@ -3,29 +3,35 @@
 use super::content::{Outcome, Run};
 use super::errors::{branch, permanent};
 use super::gas;
+use soru_michelson::context::TicketToken;
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::micheline::Micheline;
+use soru_tezos::number::N;
 use soru_tezos::operation::Parameters;
 use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, TransactionResult};
 use soru_tezos::rpc_error::Trace;
 use soru_tezos::scalar::Mutez;
 
 impl Run<'_> {
-    /// A transfer or call, dispatched on its destination.
+    /// A transfer or call, dispatched on its destination. `tickets` are those sent along by a script; none for an operation
+    /// of an account.
     pub(super) fn transaction(
         &mut self,
         sender: Destination,
         amount: Mutez,
         destination: Destination,
         parameters: &Parameters,
-        internal: bool,
+        tickets: Option<&[(TicketToken, N)]>,
     ) -> Outcome {
         match destination {
             Destination::Contract(Contract::Implicit(account)) => self.to_account(sender, amount, account, parameters),
-            other => {
-                let _ = internal;
-                Err(super::errors::unsupported(&format!("transaction to {other}")))
+            Destination::Contract(Contract::Originated(contract)) => {
+                let sent = tickets.unwrap_or_default();
+                self.to_contract(sender, amount, contract, parameters, sent, tickets.is_some())
+            }
+            Destination::SmartRollup(rollup) => {
+                self.to_rollup(sender, rollup, &parameters.value, tickets.unwrap_or_default())
             }
         }
     }

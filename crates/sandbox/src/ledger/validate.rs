@@ -3,7 +3,7 @@
 
 use super::Ledger;
 use super::errors::{branch, empty_account, permanent, temporary, unsupported, wrong_counter};
-use super::gas::{GasMeter, MANAGER_OPERATION, signature_check, sum, units};
+use super::gas::{GasMeter, MANAGER_OPERATION, signature, sum, units};
 use soru_tezos::contract::Contract;
 use soru_tezos::key::{PublicKey, PublicKeyHash, Scheme};
 use soru_tezos::operation::{ManagerBody, ManagerOperation, Operation};
@@ -40,7 +40,7 @@ pub fn validate(ledger: &Ledger, operation: &Operation, signed: Signed<'_>, gas:
         Signed::Bytes(bytes) => bytes.len(),
         Signed::Unchecked => operation.unsigned_bytes().len(),
     };
-    let mut signature_cost = Some(signature_check(key.scheme(), length));
+    let mut signature_cost = Some(signature(key.scheme(), length as u64));
     let constants = &ledger.constants;
     let whole = units(constants.hard_gas_limit_per_block);
     let (available, alone) = match gas {

@@ -2,11 +2,14 @@
 
 use super::answer::Answer;
 use super::request::Request;
-use crate::ledger::{Account, ContractState, Ledger};
+use crate::ledger::{Account, BigMapKey, ContractState, Ledger, TicketKey, parameter_of};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use soru_tezos::contract::Contract;
-use soru_tezos::hash::ContractHash;
+use soru_tezos::contract::{Contract, Destination};
+use soru_tezos::hash::{ContractHash, ScriptExprHash};
 use soru_tezos::key::PublicKeyHash;
+use soru_tezos::micheline::Micheline;
+use soru_tezos::receipt::TicketToken;
 use soru_tezos::scalar::Mutez;
 
 /// Answers a path below `contracts`.
@@ -70,8 +73,8 @@ fn only_get(found: Answer, request: &Request) -> Answer {
 }
 
 fn of_contract(
-    _ledger: &Ledger,
-    _hash: &ContractHash,
+    ledger: &Ledger,
+    hash: &ContractHash,
     contract: &ContractState,
     path: &[&str],
     request: &Request,
@@ -80,6 +83,10 @@ fn of_contract(
     match path {
         ["script", "normalized"] if request.is_post() => return Answer::json(&script()),
         ["storage", "normalized"] if request.is_post() => return Answer::json(contract.storage.as_ref()),
+        ["ticket_balance"] if request.is_post() => {
+            let holder = Destination::Contract(Contract::Originated(*hash));
+            return ticket_balance(ledger, holder, request).unwrap_or_else(|answer| answer);
+        }
         _ => {}
     }
     let found = match path {
@@ -99,6 +106,17 @@ fn of_contract(
         ["staked_balance" | "unstaked_frozen_balance" | "unstaked_finalizable_balance" | "unstake_requests"] => {
             Answer::json(&json!(null))
         }
+        ["entrypoints"] => match super::scripts::list_entrypoints(&contract.code) {
+            Ok(listed) => Answer::json(&listed),
+            Err(answer) => answer,
+        },
+        ["entrypoints", name] => {
+            let found = name.parse().ok().and_then(|name| parameter_of(&contract.code).ok()?.find(&name).ok());
+            Answer::found(found.map(|entry| entry.expr))
+        }
+        ["all_ticket_balances"] => {
+            Answer::json(&all_tickets(ledger, Destination::Contract(Contract::Originated(*hash))))
+        }
         ["script"] => Answer::json(&script()),
         ["storage"] => Answer::json(contract.storage.as_ref()),
         ["delegate"] => Answer::found(contract.delegate),
@@ -110,6 +128,56 @@ fn of_contract(
 }
 
 /// Answers a path below `big_maps`.
-pub fn big_maps(_ledger: &Ledger, _path: &[&str], _request: &Request) -> Answer {
-    Answer::NotFound
+pub fn big_maps(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
+    let Some(id) = path.first().and_then(|id| id.parse::<i64>().ok()).filter(|id| ledger.big_maps.contains_key(id))
+    else {
+        return Answer::NotFound;
+    };
+    let found = match path {
+        [_] => {
+            let number = |name: &str, default: usize| match request.query(name).map(str::parse::<usize>) {
+                None => Ok(default),
+                Some(parsed) => parsed,
+            };
+            let (Ok(offset), Ok(length)) = (number("offset", 0), number("length", usize::MAX)) else {
+                return Answer::Bad("Failed to parse the query string: argument 'offset' or 'length'".to_owned());
+            };
+            let from = BigMapKey(id, ScriptExprHash([0; 32]));
+            let entries = ledger.big_map_entries.range(from..).take_while(|(key, _)| key.0 == id);
+            Answer::json(&entries.skip(offset).take(length).map(|(_, entry)| &entry.value).collect::<Vec<_>>())
+        }
+        [_, key] => match key.parse::<ScriptExprHash>() {
+            Ok(key) => Answer::found(ledger.big_map_entries.get(&BigMapKey(id, key)).map(|entry| &entry.value)),
+            Err(error) => Answer::bad_segment(&request.path, request.path.len(), &error.to_string(), "script_expr"),
+        },
+        _ => Answer::NotFound,
+    };
+    only_get(found, request)
+}
+
+#[derive(Deserialize)]
+struct TicketBody {
+    ticketer: ContractHash,
+    content_type: Micheline,
+    content: Micheline,
+}
+
+/// How many tickets of the kind in the body somebody holds.
+pub fn ticket_balance(ledger: &Ledger, holder: Destination, request: &Request) -> Result<Answer, Answer> {
+    let body: TicketBody = request.json()?;
+    let ticketer = body.ticketer.to_string();
+    let token = TicketToken { ticketer, content_type: body.content_type, content: body.content };
+    Ok(Answer::json(&ledger.tickets_of(holder, &token)))
+}
+
+/// All tickets somebody holds.
+fn all_tickets(ledger: &Ledger, holder: Destination) -> Vec<Value> {
+    let from = TicketKey { holder, token: [0; 32] };
+    let held = ledger.tickets.range(from..).take_while(|(key, _)| key.holder == holder);
+    held.map(|(_, held)| {
+        let token = &held.token;
+        json!({"ticketer": token.ticketer, "content_type": token.content_type, "content": token.content,
+            "amount": held.amount})
+    })
+    .collect()
 }

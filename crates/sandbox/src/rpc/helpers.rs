@@ -42,7 +42,11 @@ pub fn answer(node: &Node, view: &View, block: &Block, path: &[&str], request: &
         return run(&job).unwrap_or_else(|refusal| refusal);
     }
     match path {
-        ["scripts", rest @ ..] => return scripts::answer(&ledger, block, rest, request),
+        ["scripts", rest @ ..] => {
+            let timestamp = make::next_timestamp(block, crate::node::now());
+            let context = make::context_after(block, timestamp, node.baker().address());
+            return scripts::answer(&ledger, &context, rest, request);
+        }
         _ if !request.is_get() => {
             return match rights(node, &ledger, block, path, request) {
                 Answer::NotFound => Answer::NotFound,
