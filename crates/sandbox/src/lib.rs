@@ -8,6 +8,7 @@ pub mod error;
 pub mod ledger;
 pub mod make;
 pub mod mempool;
+mod nesting;
 pub mod node;
 mod produce;
 mod rpc;

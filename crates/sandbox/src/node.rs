@@ -6,6 +6,7 @@ use crate::error::SandboxError;
 use crate::ledger::{BlockGas, Ledger, Signed, errors, validate};
 use crate::make::{self, MadeBlock};
 use crate::mempool::{Class, Mempool, Pending};
+use crate::nesting::is_shallow;
 use crate::store::Store;
 use crate::view::View;
 use serde_json::Value;
@@ -220,6 +221,10 @@ impl Node {
             )));
         }
         let pending = Arc::new(Pending { hash, operation, size: bytes.len() });
+        // what is in a block must be readable again
+        if !serde_json::to_vec(&pending.to_json()).is_ok_and(|json| is_shallow(&json)) {
+            return Err(refuse(format!("Operation {hash} holds an expression that nests too deep for this node")));
+        }
         // the head must not change between the check and the addition
         let mut mempool = locked(&self.mempool);
         let view = self.view();

@@ -135,7 +135,7 @@ impl Run<'_> {
     }
 
     /// A call of a contract, after the tez that come with it. `tickets` came with the argument.
-    pub(super) fn to_contract(
+    pub(super) fn call_contract(
         &mut self,
         sender: Destination,
         amount: Mutez,

@@ -217,7 +217,7 @@ impl Run<'_> {
     }
 
     /// A transfer of a contract to a rollup: a message in the inbox. The tickets were credited when it was emitted.
-    pub(super) fn to_rollup(
+    pub(super) fn send_to_rollup(
         &mut self,
         sender: Destination,
         rollup: SmartRollupAddress,

@@ -25,19 +25,19 @@ impl Run<'_> {
         tickets: Option<&[(TicketToken, N)]>,
     ) -> Outcome {
         match destination {
-            Destination::Contract(Contract::Implicit(account)) => self.to_account(sender, amount, account, parameters),
+            Destination::Contract(Contract::Implicit(account)) => self.pay_account(sender, amount, account, parameters),
             Destination::Contract(Contract::Originated(contract)) => {
                 let sent = tickets.unwrap_or_default();
-                self.to_contract(sender, amount, contract, parameters, sent, tickets.is_some())
+                self.call_contract(sender, amount, contract, parameters, sent, tickets.is_some())
             }
             Destination::SmartRollup(rollup) => {
-                self.to_rollup(sender, rollup, &parameters.value, tickets.unwrap_or_default())
+                self.send_to_rollup(sender, rollup, &parameters.value, tickets.unwrap_or_default())
             }
         }
     }
 
     /// A transfer to an account with a key.
-    fn to_account(
+    fn pay_account(
         &mut self,
         sender: Destination,
         amount: Mutez,

@@ -1,6 +1,7 @@
 //! A request taken apart: path segments, query, JSON body.
 
 use super::answer::Answer;
+use crate::nesting::{MAX_NESTING, is_shallow};
 use axum::http::Method;
 use serde::de::DeserializeOwned;
 
@@ -50,7 +51,14 @@ impl Request {
 
     /// The body, read as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Answer> {
-        serde_json::from_slice(&self.body).map_err(Answer::bad_body)
+        if !is_shallow(&self.body) {
+            return Err(Answer::bad_body(format!("JSON nests deeper than {MAX_NESTING}")));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        reader.disable_recursion_limit();
+        let value = T::deserialize(&mut reader).map_err(Answer::bad_body)?;
+        reader.end().map_err(Answer::bad_body)?;
+        Ok(value)
     }
 
     /// Whether the method is `GET`.
