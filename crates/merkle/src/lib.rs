@@ -3,6 +3,7 @@
 //! works on all of them, so prover, verifier and runner share every line above this crate.
 #![forbid(unsafe_code)]
 
+pub mod containers;
 mod dirty;
 mod error;
 mod hash;

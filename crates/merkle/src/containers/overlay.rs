@@ -1,0 +1,83 @@
+//! The changed bindings of a lazy container: a persistent ordered map. Almost all of them hold a handful of bindings (the
+//! operand stacks of the evaluator), so small ones are a sorted array that is copied when shared; large ones share structure.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+const SMALL: usize = 24;
+
+pub(super) enum Overlay<K, V> {
+    Small(Arc<Vec<(K, Option<V>)>>),
+    Large(OrdMap<K, Option<V>>),
+}
+
+impl<K, V> std::fmt::Debug for Overlay<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("changes")
+    }
+}
+
+impl<K, V> Clone for Overlay<K, V> {
+    fn clone(&self) -> Self {
+        match self {
+            Overlay::Small(small) => Overlay::Small(small.clone()),
+            Overlay::Large(large) => Overlay::Large(large.clone()),
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
+    pub(super) fn new() -> Self {
+        Overlay::Small(Arc::new(Vec::new()))
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<&Option<V>> {
+        match self {
+            Overlay::Small(small) => {
+                let at = small.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+                Some(&small[at].1)
+            }
+            Overlay::Large(large) => large.get(key),
+        }
+    }
+
+    pub(super) fn insert(&mut self, key: K, value: Option<V>) {
+        match self {
+            Overlay::Small(small) => {
+                let small = Arc::make_mut(small);
+                match small.binary_search_by(|(k, _)| k.cmp(&key)) {
+                    Ok(at) => small[at].1 = value,
+                    Err(at) => small.insert(at, (key, value)),
+                }
+                if small.len() > SMALL {
+                    let large = std::mem::take(small).into_iter().collect();
+                    *self = Overlay::Large(large);
+                }
+            }
+            Overlay::Large(large) => {
+                large.insert(key, value);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &K) {
+        match self {
+            Overlay::Small(small) => {
+                if let Ok(at) = small.binary_search_by(|(k, _)| k.cmp(key)) {
+                    Arc::make_mut(small).remove(at);
+                }
+            }
+            Overlay::Large(large) => {
+                large.remove(key);
+            }
+        }
+    }
+
+    pub(super) fn for_each<E>(&self, mut f: impl FnMut(&K, &Option<V>) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Overlay::Small(small) => small.iter().try_for_each(|(k, v)| f(k, v)),
+            Overlay::Large(large) => large.iter().try_for_each(|(k, v)| f(k, v)),
+        }
+    }
+}
