@@ -38,6 +38,17 @@ pub enum HostResult {
     },
 }
 
+/// Whether a host function has a memory to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryState {
+    /// No: a module is being initialised.
+    Initialising,
+    /// No: the module has none, or several.
+    NotOne,
+    /// Yes.
+    One,
+}
+
 /// Memory 0 of the calling module, loaded when first asked for.
 #[derive(Debug)]
 pub struct CallerMemory<'a> {
@@ -50,6 +61,15 @@ pub struct CallerMemory<'a> {
 impl<'a> CallerMemory<'a> {
     pub(crate) fn new(memories: Option<&'a Vector<Memory>>) -> Self {
         CallerMemory { memories, loaded: None, changed: false }
+    }
+
+    /// Whether there is a memory; loads nothing.
+    pub fn state(&self) -> MemoryState {
+        match self.memories {
+            None => MemoryState::Initialising,
+            Some(memories) if memories.length() != 1 => MemoryState::NotOne,
+            Some(_) => MemoryState::One,
+        }
     }
 
     fn load(&mut self) -> Stepped<&mut Memory> {

@@ -22,7 +22,7 @@ tree_record! {
         /// Type.
         kind: FuncType = ["1"],
         /// The name under which the host knows it.
-        name: Name = ["2"],
+        name: Name = ["2", "name"],
     }
 }
 
@@ -32,7 +32,7 @@ tree_record! {
         /// Type.
         kind: RuntimeType = ["1"],
         /// The module.
-        module: Name = ["2"],
+        module: Name = ["2", "module"],
         /// Number of its type.
         ftype: i32 = ["3", "ftype"],
         /// Types of its locals.

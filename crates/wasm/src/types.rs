@@ -195,17 +195,9 @@ tree_union! {
         /// A number.
         Num(Num) = "NumType",
         /// A vector.
-        Vec(Vec128) = "VecType",
+        Vec(V128) = "VecType V128Type",
         /// A reference.
         Ref(Reference) = "RefType",
-    }
-}
-
-tree_union! {
-    /// A vector value, by kind of vector; there is one kind.
-    pub enum Vec128 {
-        /// 128 bits.
-        V128(V128) = "V128Type",
     }
 }
 
@@ -243,7 +235,7 @@ impl Value {
         match kind {
             ValueType::I32 => Value::Num(Num::I32(0)),
             ValueType::I64 => Value::Num(Num::I64(0)),
-            ValueType::V128 => Value::Vec(Vec128::V128(V128([0; 16]))),
+            ValueType::V128 => Value::Vec(V128([0; 16])),
             ValueType::FuncRef => Value::Ref(Reference::Null(RefType::Func)),
             ValueType::ExternRef => Value::Ref(Reference::Null(RefType::Extern)),
         }

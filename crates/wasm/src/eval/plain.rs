@@ -15,7 +15,7 @@ use crate::instance::{Memory, Refs, Table};
 use crate::instr::Instr;
 use crate::module::chunk_error;
 use crate::operator::{BitsTernary, BitsTest, BitsUnary, Extension, LaneOp, PackSize, Whole};
-use crate::types::{BlockType, Mutability, Num, NumType, Reference, V128, Value, Vec128};
+use crate::types::{BlockType, Mutability, Num, NumType, Reference, V128, Value};
 
 const MEMORY_BOUNDS: &str = "out of bounds memory access";
 const TABLE_BOUNDS: &str = "out of bounds table access";
@@ -43,7 +43,7 @@ impl Label {
     }
 
     fn pop_vec(&mut self) -> Stepped<V128> {
-        if let Value::Vec(Vec128::V128(vector)) = self.pop()? { Ok(vector) } else { Err(ill_typed()) }
+        if let Value::Vec(vector) = self.pop()? { Ok(vector) } else { Err(ill_typed()) }
     }
 
     fn push(&mut self, value: Value) {
@@ -59,7 +59,7 @@ impl Label {
     }
 
     fn push_vec(&mut self, value: V128) {
-        self.push(Value::Vec(Vec128::V128(value)));
+        self.push(Value::Vec(value));
     }
 
     /// Puts an instruction before the others.

@@ -137,7 +137,17 @@ fn begin(machine: &mut Machine<'_>, frame: &mut Frame, mut top: Label, mut rest:
         let around = rest.pop()?;
         return consolidate(top.values, around, rest, None);
     }
-    match top.code.pop()? {
+    let first = top.code.get(0)?;
+    if let Admin::Invoke(func) = first {
+        // the labels stay as they are until the call is prepared
+        let mut code = top.code.clone();
+        code.drop_first()?;
+        let invoke = InvokeKont::Start(InvStart { func, values: top.values.clone(), code });
+        let labels = Ongoing::Stack(LabelStack { top, rest });
+        return Ok(LabelStep::CraftFrame(CraftFrame { labels, invoke }));
+    }
+    top.code.drop_first()?;
+    match first {
         Admin::Plain(instr) => {
             let stack = plain::execute(machine, frame, top, rest, instr)?;
             Ok(LabelStep::ModifyTop(LabelKont::Stack(stack)))
@@ -174,11 +184,7 @@ fn begin(machine: &mut Machine<'_>, frame: &mut Frame, mut top: Label, mut rest:
             around.code.cons(Admin::Breaking(Breaking { depth: depth.wrapping_sub(1), values }));
             Ok(modified(around, rest))
         }
-        Admin::Invoke(func) => {
-            let invoke = InvokeKont::Start(InvStart { func, values: top.values.clone(), code: top.code.clone() });
-            let labels = Ongoing::Stack(LabelStack { top, rest });
-            Ok(LabelStep::CraftFrame(CraftFrame { labels, invoke }))
-        }
+        Admin::Invoke(_) => Ok(modified(top, rest)),
         Admin::TableInitMeta(meta) => Ok(continued(top, rest, meta::table_init(meta)?)),
         Admin::TableFillMeta(meta) => Ok(continued(top, rest, meta::table_fill(meta)?)),
         Admin::TableCopyMeta(meta) => Ok(continued(top, rest, meta::table_copy(meta)?)),
