@@ -57,6 +57,9 @@ pub enum PvmError {
         /// Why.
         source: RevealError,
     },
+    /// The reference fails outside the machine here: the state has no successor.
+    #[error("the state has no successor: {0}")]
+    NoSuccessor(&'static str),
     /// A step was asked of a state that waits for something else.
     #[error("at tick {tick} the machine {found}, so {wanted} is not possible")]
     WrongState {
@@ -126,4 +129,11 @@ pub enum Undecided {
     /// The state is in the middle of a `kernel_run`.
     #[error("the machine is inside a kernel_run ({0})")]
     Inside(&'static str),
+}
+
+impl Undecided {
+    /// Whether the exact machine decides what the fast engine could not. The others are decided by nobody here.
+    pub fn is_for_the_exact_machine(&self) -> bool {
+        !matches!(self, Undecided::Interrupted | Undecided::Nds(_) | Undecided::Input(_))
+    }
 }

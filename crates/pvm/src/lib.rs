@@ -1,13 +1,14 @@
 //! The wasm_2_0_0 PVM: durable storage, host functions, buffers, tick states, versions, fast execution (`spec/pvm.md`).
 //!
 //! [`machine::Pvm`] is the machine as others use it. Its state is defined by its place in the tree ([`state`]); a
-//! `kernel_run` is executed by [`fast`] where that is certain to give the exact machine's result.
+//! `kernel_run` is executed by [`fast`] where that is certain to give the exact machine's result, and tick by tick by [`exact`].
 
 pub mod buffers;
 pub mod cbv;
 pub mod durable;
 pub mod encoding;
 pub mod error;
+pub mod exact;
 pub mod fast;
 pub mod host;
 pub mod input;

@@ -2,17 +2,18 @@
 
 use crate::durable::Durable;
 use crate::error::PvmError;
+use crate::exact::{self, ExactRun, StepInput, prove_step};
 use crate::fast::FastEngine;
 
 use crate::input::{END_OF_LEVEL, InputPlace, START_OF_LEVEL, info_per_level};
 use crate::reveal::Reveals;
 use crate::state::{InputRequest, Parameters, State};
-use crate::step::{NdsGate, boundary_step, input_step, pad};
-use crate::tick_state::{StuckError, Text, TickState};
+use crate::step::{NdsGate, input_step, pad};
+use crate::tick_state::TickState;
 use crate::units::Tick;
 use crate::version::Version;
 use bytes::Bytes;
-use soru_merkle::{NodeHash, NodeSink, Tree};
+use soru_merkle::{NodeHash, NodeSink, Proof, ProofError, Tree};
 use soru_tezos::hash::{BlockHash, ContextHash, StateHash};
 use soru_tezos::scalar::Level;
 use std::sync::Arc;
@@ -111,31 +112,28 @@ impl Pvm {
         input_step(&mut self.state, place, message)
     }
 
-    /// Gives the answer to a reveal: one tick (§6.4). In the middle of an evaluation only the exact machine can.
-    pub fn reveal_step(&mut self) -> Result<(), PvmError> {
-        use crate::tick_state::Phase;
-        let during = match &self.state.tick_state {
-            TickState::Stuck(_) | TickState::Padding => None,
-            TickState::Snapshot => Some("start"),
-            TickState::Collect => Some("collecting"),
-            TickState::Running(Phase::Decode, _) => Some("decoding"),
-            TickState::Running(Phase::Link, _) => Some("link"),
-            TickState::Running(Phase::Init, _) => Some("initialization"),
-            TickState::Running(Phase::Eval, _) => {
-                return Err(self.state.undecided(crate::error::Undecided::Inside("eval")));
-            }
-        };
-        if let Some(during) = during {
-            let text = Text::new(format!("No reveal expected during {during}"));
-            self.state.tick_state = TickState::Stuck(StuckError::InvalidState(text));
-        }
-        self.state.current_tick = self.state.current_tick.next();
-        Ok(())
+    /// Gives the answer to a reveal: one tick (§6.4).
+    pub fn reveal_step(&mut self, answer: &[u8]) -> Result<(), PvmError> {
+        exact::reveal_step(&mut self.state, answer)
     }
 
-    /// One computation step; at a snapshot and inside a `kernel_run` only the exact machine can.
+    /// One computation step, of any state.
     pub fn step(&mut self) -> Result<(), PvmError> {
-        boundary_step(&mut self.state, self.gate)
+        exact::compute_step(&mut self.state, self.gate)
+    }
+
+    /// At most `ticks` computation steps, tick by tick, as long as neither an input nor a reveal is wanted. Gives those made.
+    pub fn advance(&mut self, ticks: Tick) -> Result<Tick, PvmError> {
+        let mut run = ExactRun::new(self.state.clone(), self.gate)?;
+        let made = run.advance(ticks)?;
+        self.state = run.into_state()?;
+        Ok(made)
+    }
+
+    /// The proof of the next step (§11.4). The machine itself stays where it is.
+    pub fn prove_step(&self, input: Option<StepInput>) -> Result<Proof, ProofError<PvmError>> {
+        let tree = self.tree().map_err(ProofError::Step)?;
+        Ok(prove_step(&tree, input, self.gate)?.0)
     }
 
     /// Passes at most `ticks` of padding at once, up to the last tick of the cycle. Gives those passed.
@@ -167,7 +165,12 @@ impl Pvm {
                 TickState::Snapshot => {
                     // both at once, or neither
                     let mut next = self.clone();
-                    next.kernel_run(engine, reveals)?;
+                    match next.kernel_run(engine, reveals) {
+                        Err(PvmError::Undecided { reason, .. }) if reason.is_for_the_exact_machine() => {
+                            next.exact_kernel_run(reveals)?;
+                        }
+                        result => result?,
+                    }
                     next.step()?;
                     *self = next;
                 }
@@ -175,10 +178,25 @@ impl Pvm {
                     self.pad(self.state.ticks_to_boundary());
                     self.step()?;
                 }
+                TickState::Running(..) => self.exact_kernel_run(reveals)?,
                 _ => self.step()?,
             }
         }
         Ok(self.state.current_tick.since(start))
+    }
+
+    /// From a snapshot, or from inside a `kernel_run`, tick by tick to the end of the padding, or to the stuck state in which it
+    /// ends.
+    pub fn exact_kernel_run(&mut self, reveals: &Arc<dyn Reveals>) -> Result<(), PvmError> {
+        let mut run = ExactRun::new(self.state.clone(), self.gate)?;
+        run.finish(|request, level| {
+            reveals
+                .answer_raw(request, level)
+                .map_err(|source| PvmError::Reveal { level: level.unwrap_or(Level(0)), source })
+        })?;
+        self.state = run.into_state()?;
+        self.pad(self.state.ticks_to_boundary());
+        Ok(())
     }
 
     /// Feeds a whole inbox level and runs to the next: `messages` are all of them, from the start of the level to its end.

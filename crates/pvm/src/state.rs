@@ -143,6 +143,8 @@ impl State {
         let current_tick = leaf::optional(tree, &["wasm", "current_tick"], read_n)?.unwrap_or(0);
         let reboot_counter = leaf::optional(tree, &["wasm", "reboot_counter"], read_n)?;
         let durable = Durable::new(leaf::subtree(tree, &["durable"])?);
+        // the option around the buffers: its tag is read, though it always says the same
+        leaf::optional(tree, &["tag"], |_| Ok(()))?;
         let input = InputBuffer::decode(tree)?;
         let output = OutputBuffer::decode(tree)?;
         let tick_state = TickState::decode(tree)?;

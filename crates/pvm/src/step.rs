@@ -19,7 +19,7 @@ const EARLIER_MESSAGE: &str = "Tezos_webassembly_interpreter.Input_buffer.Cannot
 
 /// How a step ended: what is to be done after the new tick state is known (§5.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+pub(crate) enum Status {
     Running,
     Failing,
     Reboot,
@@ -163,7 +163,7 @@ fn end_of_cycle(state: &mut State, gate: NdsGate) -> Result<Status, PvmError> {
 }
 
 /// What every computation step does after its tick state is known (§5.7).
-fn finish_step(state: &mut State, status: Status) -> Result<(), PvmError> {
+pub(crate) fn finish_step(state: &mut State, status: Status) -> Result<(), PvmError> {
     state.current_tick = state.current_tick.next();
     let all_reboots = state.maximum_reboots_per_input.saturating_add(1);
     let durable = &mut state.storage.durable;

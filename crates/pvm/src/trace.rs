@@ -112,6 +112,22 @@ pub struct Line {
     pub state_hash: StateHash,
 }
 
+impl Line {
+    /// The line of a machine whose state has this hash.
+    pub fn of(pvm: &Pvm, hash: soru_merkle::NodeHash) -> Result<Line, PvmError> {
+        let info = pvm.info()?;
+        let request = match info.request {
+            InputRequest::None => None,
+            InputRequest::Input => Some("input".to_owned()),
+            InputRequest::Reveal(raw) => Some(format!("reveal:{}", hex::encode(raw))),
+        };
+        let state_hash = StateHash(hash.0);
+        let tick = u64::try_from(info.tick.0).map_err(|_| PvmError::Range("the tick of a line"))?;
+        let status = pvm.state().tick_state.to_string();
+        Ok(Line { tick, status, request, context_hash: state_hash.into(), state_hash })
+    }
+}
+
 /// Why a tick has no line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotYet {
@@ -164,7 +180,7 @@ pub struct Trace {
 }
 
 /// The answers a case brings along.
-struct CaseReveals {
+pub(crate) struct CaseReveals {
     metadata: Option<Bytes>,
     preimages: BTreeMap<String, HexBytes>,
 }
@@ -216,12 +232,17 @@ impl Case {
         Ok(Pvm::originate(version, &self.kernel()?, parameters)?)
     }
 
-    /// Plays the case.
-    pub fn trace(&self, engine: &FastEngine) -> Result<Trace, TraceError> {
-        let reveals: Arc<dyn Reveals> = Arc::new(CaseReveals {
+    /// The answers the case brings along.
+    pub(crate) fn reveals(&self) -> CaseReveals {
+        CaseReveals {
             metadata: self.metadata.as_ref().map(|bytes| bytes.0.clone().into()),
             preimages: self.preimages.clone(),
-        });
+        }
+    }
+
+    /// Plays the case, with the fast engine alone: ticks inside a `kernel_run` are left open.
+    pub fn trace(&self, engine: &FastEngine) -> Result<Trace, TraceError> {
+        let reveals: Arc<dyn Reveals> = Arc::new(self.reveals());
         let mut wanted: Vec<u64> = self.checkpoints.iter().map(|wanted| wanted.tick).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -322,19 +343,8 @@ impl Player<'_> {
         if self.next_wanted(now).is_some_and(|wanted| u128::from(wanted) == now.0)
             && let Some(tick) = self.wanted.pop_front()
         {
-            let request = match self.pvm.info()?.request {
-                InputRequest::None => None,
-                InputRequest::Input => Some("input".to_owned()),
-                InputRequest::Reveal(raw) => Some(format!("reveal:{}", hex::encode(raw))),
-            };
-            let state_hash = self.pvm.state_hash()?;
-            self.answers.push(Ok(Line {
-                tick,
-                status: self.pvm.state().tick_state.to_string(),
-                request,
-                context_hash: state_hash.into(),
-                state_hash,
-            }));
+            debug_assert_eq!(u128::from(tick), now.0);
+            self.answers.push(Ok(Line::of(&self.pvm, self.pvm.tree()?.hash()?)?));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Tests of the room against what the reference recorded.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod exact;
 mod files;
 mod origination;
 mod recorded;

@@ -107,7 +107,7 @@ pub(super) fn execute(
     machine: &mut Machine<'_>,
     frame: &mut Frame,
     mut top: Label,
-    mut rest: Vector<Label>,
+    rest: Vector<Label>,
     instr: Instr,
 ) -> Stepped<LabelStack> {
     match instr {
@@ -118,8 +118,6 @@ pub(super) fn execute(
         }
         _ => execute_in_block(machine, frame, &mut top, instr)?,
     }
-    // a cheap way to say that the other blocks never change here
-    let rest = std::mem::take(&mut rest);
     Ok(LabelStack { top, rest })
 }
 

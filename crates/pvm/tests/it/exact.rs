@@ -1,0 +1,114 @@
+//! The exact machine against the reference: every tick's hash, every recorded checkpoint, every recorded proof.
+
+use crate::files;
+use serde_json::Value;
+use soru_merkle::Proof;
+use soru_pvm::exact::trace::Wanted;
+use soru_pvm::exact::verify_step;
+use soru_pvm::step::NdsGate;
+use soru_pvm::trace::Case;
+use std::path::Path;
+
+fn tick(entry: &Value) -> u64 {
+    entry["tick"].as_u64().unwrap()
+}
+
+/// The first difference from what was recorded, if there is one. Gives the numbers of checkpoints and of proofs.
+fn play(path: &Path) -> Result<(usize, usize), String> {
+    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let case: Case = serde_json::from_value(json.clone()).unwrap();
+    let empty = Vec::new();
+    let checkpoints = json["checkpoints"].as_array().unwrap();
+    let proofs = json["proofs"].as_array().unwrap_or(&empty);
+    let recorded = json.get("trace").filter(|trace| trace.is_object());
+    let wanted = Wanted {
+        ticks: checkpoints.iter().map(tick).collect(),
+        proofs: proofs.iter().map(tick).collect(),
+        every_hash: recorded.is_some(),
+    };
+    let trace = case.trace_exact(&wanted).map_err(|error| error.to_string())?;
+    for checkpoint in checkpoints {
+        let line = trace.lines.iter().find(|line| line.tick == tick(checkpoint));
+        let line = line.ok_or_else(|| format!("tick {} is not reached: {:?}", tick(checkpoint), trace.stopped))?;
+        let got = serde_json::to_value(line).unwrap();
+        for field in ["status", "request", "context_hash"] {
+            if got.get(field) != checkpoint.get(field).filter(|value| !value.is_null()) {
+                return Err(format!("at tick {}: {field} is {:?}", line.tick, got.get(field)));
+            }
+        }
+    }
+    if let Some(recorded) = recorded {
+        let (from, to) = (recorded["from"].as_u64().unwrap() as usize, recorded["to"].as_u64().unwrap() as usize);
+        let hashes: Vec<u8> = trace.hashes[from..=to].iter().flat_map(|hash| hash.0).collect();
+        if recorded["blake2b"] != hex::encode(soru_tezos::blake2b::hash256(&hashes)) {
+            return Err(format!("the hashes of ticks {from} to {to} differ"));
+        }
+    }
+    for expected in proofs {
+        let bytes = trace.proofs.get(&tick(expected)).ok_or_else(|| format!("no proof at tick {}", tick(expected)))?;
+        if expected["blake2b"] != hex::encode(soru_tezos::blake2b::hash256(bytes)) {
+            return Err(format!("the proof at tick {} differs: {} bytes", tick(expected), bytes.len()));
+        }
+    }
+    Ok((checkpoints.len(), proofs.len()))
+}
+
+fn play_all(folder: &Path) {
+    let only = std::env::var("SORU_CASE").ok();
+    let (mut cases, mut checkpoints, mut proofs, mut failed) = (0, 0, 0, Vec::new());
+    for path in files::json_files(folder) {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        cases += 1;
+        match play(&path) {
+            Ok((c, p)) => (checkpoints, proofs) = (checkpoints + c, proofs + p),
+            Err(error) => failed.push(format!("{name}: {error}")),
+        }
+    }
+    println!("{cases} cases, {checkpoints} checkpoints, {proofs} proofs, {} failed", failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn carried_cases_agree_at_every_tick() {
+    play_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/exact"));
+}
+
+#[test]
+#[ignore = "minutes long: all recorded cases, tick by tick; run with --release"]
+fn all_cases_agree_at_every_tick() {
+    for folder in ["pvm/malformed", "pvm"] {
+        if let Some(folder) = files::shared_vectors(folder) {
+            play_all(&folder);
+        }
+    }
+}
+
+#[test]
+fn recorded_proofs_verify_and_changed_ones_do_not() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/exact");
+    let mut verified = 0;
+    for path in files::json_files(&folder) {
+        let json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        for expected in json["proofs"].as_array().unwrap() {
+            let Some(bytes) = expected["hex"].as_str().map(|text| hex::decode(text).unwrap()) else { continue };
+            let proof = Proof::decode(bytes.clone()).unwrap();
+            // the proofs of computation steps; the others need their input
+            if verify_step(&proof, None, NdsGate::default()).is_err() {
+                continue;
+            }
+            verified += 1;
+            // the first three bytes hold the version, of which one bit is all that counts
+            for at in (3..bytes.len()).step_by(97) {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                let holds =
+                    Proof::decode(changed).is_ok_and(|proof| verify_step(&proof, None, NdsGate::default()).is_ok());
+                assert!(!holds, "byte {at} of the proof at tick {} can be changed", tick(expected));
+            }
+        }
+    }
+    assert!(verified > 0);
+}
