@@ -1,3 +1,14 @@
 //! The rollup node: follow layer 1, rebuild the inbox, evaluate, commit, publish, cement, serve (`spec/node.md`).
+//!
+//! [`start`] gives a handle on a node that runs in the background, [`run`] runs one to its end.
 
 pub mod config;
+mod follow;
+mod node;
+pub mod pipeline;
+pub mod reveals;
+mod rpc;
+pub mod store;
+
+pub use follow::{Due, NodeHandle, due, run, start};
+pub use node::{Connection, Node, NodeConfig, NodeError, Status};

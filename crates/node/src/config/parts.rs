@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
+use soru_l1::fees::FeeParameters;
 use soru_tezos::scalar::Mutez;
 use std::str::FromStr;
 
@@ -147,6 +148,26 @@ pub struct FeeSettings {
     /// Most burn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burn_cap: Option<Mutez>,
+}
+
+impl FeeSettings {
+    /// Replaces what is set here.
+    pub fn apply(&self, fees: &mut FeeParameters) {
+        let set = |value: &mut Mutez, given: Option<Mutez>| *value = given.unwrap_or(*value);
+        set(&mut fees.minimal_fees, self.minimal_fees);
+        set(&mut fees.fee_cap, self.fee_cap);
+        set(&mut fees.burn_cap, self.burn_cap);
+        fees.force_low_fee = self.force_low_fee.unwrap_or(fees.force_low_fee);
+        fees.nanotez_per_byte = fraction(&self.minimal_nanotez_per_byte).unwrap_or(fees.nanotez_per_byte);
+        fees.nanotez_per_gas = fraction(&self.minimal_nanotez_per_gas_unit).unwrap_or(fees.nanotez_per_gas);
+    }
+}
+
+/// A fraction of natural numbers, rounded up.
+fn fraction(given: &Option<(String, String)>) -> Option<u64> {
+    let (numerator, denominator) = given.as_ref()?;
+    let (numerator, denominator): (u64, u64) = (numerator.parse().ok()?, denominator.parse().ok()?);
+    (denominator > 0).then(|| numerator.div_ceil(denominator))
 }
 
 /// Cadence of the garbage collection, in blocks.
@@ -299,7 +320,7 @@ impl FromStr for LoserMode {
             .map(|word| word.replace('_', "").parse())
             .collect::<Result<_, _>>()
             .map_err(|_| ConfigError::FailurePoints)?;
-        if numbers.len() % 3 != 0 {
+        if !numbers.len().is_multiple_of(3) {
             return Err(ConfigError::FailurePoints);
         }
         let points = numbers.chunks_exact(3).map(|point| {

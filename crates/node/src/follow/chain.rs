@@ -1,0 +1,286 @@
+//! Following layer 1: heads, reorganisations, catching up, one block after the other (`spec/node.md` §4.2, §4.3).
+
+use super::publisher::Publisher;
+use crate::node::{Node, NodeError};
+use crate::pipeline::{NodeConstants, PipelineError, Processed};
+use crate::store::{Flush, StoreError};
+use futures::{StreamExt, TryStreamExt, stream};
+use soru_l1::heads::{HeadStream, Reorg};
+use soru_l1::rpc::RpcError;
+use soru_tezos::block::Block;
+use soru_tezos::hash::BlockHash;
+use soru_tezos::header::{BlockRef, MonitoredHead};
+use soru_tezos::scalar::Level;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Blocks fetched at the same time while catching up.
+const FETCHED_AHEAD: usize = 8;
+/// Blocks written to disk together while catching up; a crash costs at most these.
+const FLUSHED_TOGETHER: usize = 16;
+
+/// Why a head was not reached.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    LayerOne(#[from] RpcError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error("{0}")]
+    Internal(String),
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Pipeline(error.into())
+    }
+}
+
+/// Follows layer 1 until told to stop, or until going on makes no sense.
+pub(super) async fn follow(
+    node: &Arc<Node>,
+    mut heads: HeadStream,
+    mut publisher: Publisher,
+    stop: &CancellationToken,
+) -> Result<(), NodeError> {
+    // the first head came at startup; later, a head again when something that can pass kept it from being reached
+    let mut again = node.status().last_head;
+    let mut pause = Duration::ZERO;
+    loop {
+        let head = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            head = heads.next() => head,
+            Some(head) = later(&again, pause) => head,
+        };
+        node.status_mut().last_head = Some(head.clone());
+        again = match on_head(node, &head, stop).await {
+            Ok(way) => {
+                if node.status_mut().stopped.take().is_some() {
+                    tracing::info!("Processing blocks again");
+                }
+                publisher.on_head(node, &head, &way).await;
+                None
+            }
+            Err(Failure::Stopped) => return Ok(()),
+            Err(Failure::LayerOne(e)) => {
+                heads.lose(e.to_string());
+                pause = Duration::from_secs_f64(node.config.reconnection_delay);
+                Some(head)
+            }
+            Err(Failure::Internal(e)) => return Err(NodeError::Internal(e)),
+            Err(Failure::Pipeline(e)) if e.is_fatal() || node.config.no_degraded => return Err(e.into()),
+            Err(Failure::Pipeline(e)) => {
+                let text = e.to_string();
+                let known = node.status_mut().stopped.replace(text.clone());
+                if known.as_ref() != Some(&text) {
+                    tracing::error!(
+                        "Cannot process further blocks: {text}. The node keeps answering requests and publishes nothing"
+                    );
+                }
+                pause = Duration::from_secs_f64(node.config.loop_retry_delay);
+                e.may_pass_later().then_some(head)
+            }
+        };
+    }
+}
+
+/// The head to try again, after a pause; never when there is none.
+async fn later(head: &Option<MonitoredHead>, pause: Duration) -> Option<MonitoredHead> {
+    match head {
+        Some(head) => {
+            tokio::time::sleep(pause).await;
+            Some(head.clone())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Processes all blocks up to a head.
+async fn on_head(node: &Arc<Node>, head: &MonitoredHead, stop: &CancellationToken) -> Result<Reorg, Failure> {
+    let genesis = node.store.metadata().genesis_info.level;
+    let mut way = Reorg::default();
+    let head = if node.config.l1_monitor_finalized {
+        finalized_of(node, head, genesis).await?
+    } else {
+        Head { hash: head.hash, level: head.shell.level, predecessor: head.shell.predecessor }
+    };
+    let old = node.store.head()?;
+    let old_level = old.as_ref().map_or(genesis.before(1), |old| old.level);
+    if head.level < genesis {
+        return Ok(way);
+    }
+    if head.level < old_level && node.store.hash_of_level(head.level)? == Some(head.hash) {
+        tracing::info!("Layer 1 is at level {}, behind the node's {old_level}: waiting", head.level);
+        return Ok(way);
+    }
+    if head.level.since(old_level) > 1 {
+        tracing::info!("Catching up on {} levels", head.level.since(old_level));
+    }
+    let hashes = new_chain(node, &head, genesis).await?;
+    let first = head.level.before(i32::try_from(hashes.len()).unwrap_or(i32::MAX).saturating_sub(1));
+    if first <= old_level {
+        let undone = old_level.since(first).saturating_add(1);
+        tracing::info!("Reorganisation of {undone} blocks, from level {first} on");
+        for level in (first.0..=old_level.0).map(Level) {
+            way.old_chain.extend(node.store.hash_of_level(level)?.map(|hash| BlockRef { level, hash }));
+        }
+    }
+    let count = hashes.len();
+    let mut blocks = stream::iter(hashes)
+        .map(|hash| async move {
+            // a block known already is not fetched again
+            match node.store.block(&hash).map_err(Failure::from)? {
+                Some(known) => Ok::<_, Failure>(Fetched::Known(Box::new(known))),
+                None => Ok(Fetched::New(Box::new(node.layer1.block(hash).await?))),
+            }
+        })
+        .buffered(FETCHED_AHEAD)
+        .enumerate()
+        .map(|(index, fetched)| fetched.map(|fetched| (index, fetched)));
+    while let Some((index, fetched)) = blocks.try_next().await? {
+        if stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
+        let last = index + 1 == count;
+        let flush = if last || (index + 1) % FLUSHED_TOGETHER == 0 { Flush::Now } else { Flush::Later };
+        let level = first.after(i32::try_from(index).unwrap_or(i32::MAX));
+        match fetched {
+            Fetched::Known(block) => {
+                way.new_chain.push(BlockRef { level, hash: block.hash });
+                let known = block.clone();
+                blocking(node, move |node| lock(&node.pipeline).return_to(&known)).await?;
+                announce(node, &block);
+            }
+            Fetched::New(block) => {
+                way.new_chain.push(BlockRef { level, hash: block.hash });
+                process(node, block, flush).await?;
+            }
+        }
+    }
+    Ok(way)
+}
+
+/// What of a head matters here.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    hash: BlockHash,
+    level: Level,
+    predecessor: BlockHash,
+}
+
+enum Fetched {
+    Known(Box<crate::store::StoredBlock>),
+    New(Box<Block>),
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Evaluation and writing take their time: they run on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    node: &Arc<Node>,
+    work: impl FnOnce(&Node) -> Result<T, PipelineError> + Send + 'static,
+) -> Result<T, Failure> {
+    let node = Arc::clone(node);
+    match tokio::task::spawn_blocking(move || work(&node)).await {
+        Ok(result) => Ok(result?),
+        Err(e) => Err(Failure::Internal(e.to_string())),
+    }
+}
+
+async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<(), Failure> {
+    let (level, short) = (block.level(), short(&block.hash));
+    tracing::info!("Processing head {short} at level {level}");
+    let started = Instant::now();
+    let processed = if level == node.store.metadata().genesis_info.level {
+        let inbox = node.layer1.inbox(block.hash).await?;
+        blocking(node, move |node| lock(&node.pipeline).process_genesis(&block, inbox, flush)).await?
+    } else {
+        let constants = constants_of(node, &block).await?;
+        blocking(node, move |node| lock(&node.pipeline).process(&block, &constants, flush)).await?
+    };
+    let Processed { block, commitment, messages, .. } = processed;
+    if level > node.store.metadata().genesis_info.level {
+        tracing::info!("Fetched {messages} messages from block {short} at level {level}");
+    }
+    if let (Some(hash), Some(commitment)) = (&block.commitment, &commitment) {
+        let hash = &hash.to_base58()[..14];
+        tracing::info!("New commitment {hash} for inbox level {}", commitment.inbox_level);
+    }
+    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+    tracing::info!("Processed head {short} at level {level} in {milliseconds:.3}ms");
+    announce(node, &block);
+    Ok(())
+}
+
+/// Tells those who watch. Nobody watching is no error.
+fn announce(node: &Node, block: &crate::store::StoredBlock) {
+    let _ = node.blocks.send(block.clone());
+    if let Ok(Some(finalized)) = node.store.block_of_level(block.level.before(2)) {
+        let _ = node.finalized.send(finalized);
+    }
+}
+
+/// The constants of the protocol that executes a block: those in force after its predecessor.
+async fn constants_of(node: &Arc<Node>, block: &Block) -> Result<Arc<NodeConstants>, Failure> {
+    let Some(metadata) = &block.metadata else { return Err(PipelineError::NoMetadata(block.hash).into()) };
+    if let Some(known) = node.known_constants(&metadata.protocol) {
+        return Ok(known);
+    }
+    let constants = Arc::new(node.layer1.constants(block.header.shell.predecessor).await?);
+    node.set_constants(metadata.protocol, Arc::clone(&constants));
+    Ok(constants)
+}
+
+/// The hashes from the first block that is not canonical yet up to the head, oldest first.
+async fn new_chain(node: &Arc<Node>, head: &Head, genesis: Level) -> Result<Vec<BlockHash>, Failure> {
+    let store = &node.store;
+    if head.level == genesis || store.head()?.is_some_and(|old| old.hash == head.predecessor) {
+        return Ok(vec![head.hash]);
+    }
+    let known_level = store.head()?.map_or(genesis.before(1), |old| old.level);
+    // newest first
+    let mut hashes = vec![head.hash];
+    let mut level = head.level;
+    while level > genesis {
+        let missing = u32::try_from(level.since(known_level.min(level))).unwrap_or(0).max(8);
+        let from = hashes.last().copied().unwrap_or(head.hash);
+        let older = node.layer1.ancestors(&from, missing.min(4096) + 1).await?;
+        if older.len() < 2 {
+            let problem = format!(
+                "it has no predecessor of {from} at level {level}: use an archive node, or one with a longer history \
+                 (--history-mode full:50)"
+            );
+            return Err(RpcError::Unreachable { url: node.layer1.endpoint().to_owned(), problem }.into());
+        }
+        for hash in older.into_iter().skip(1) {
+            level = level.before(1);
+            if level < genesis || store.hash_of_level(level)? == Some(hash) {
+                level = genesis;
+                break;
+            }
+            hashes.push(hash);
+        }
+    }
+    hashes.reverse();
+    Ok(hashes)
+}
+
+/// The block two before a head, final by the consensus' rule.
+async fn finalized_of(node: &Arc<Node>, head: &MonitoredHead, genesis: Level) -> Result<Head, Failure> {
+    let level = head.shell.level.before(2);
+    if level < genesis {
+        return Ok(Head { hash: head.hash, level, predecessor: head.shell.predecessor });
+    }
+    let parent = node.layer1.shell_header(head.shell.predecessor).await?;
+    let header = node.layer1.shell_header(parent.predecessor).await?;
+    Ok(Head { hash: parent.predecessor, level: header.level, predecessor: header.predecessor })
+}
+
+fn short(hash: &BlockHash) -> String {
+    hash.to_base58().chars().take(12).collect()
+}

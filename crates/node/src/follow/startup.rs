@@ -1,0 +1,157 @@
+//! From a configuration to a node that can run (`spec/node.md` §4.1).
+
+use crate::config::{Config, ConfigError, Mode, Purpose};
+use crate::node::{Node, NodeConfig, NodeError};
+use crate::pipeline::{Pipeline, PipelineError, RollupInfo};
+use crate::reveals::Preimages;
+use crate::store::{DataDirLock, Flush, Store};
+use soru_l1::heads::HeadStream;
+use soru_l1::rpc::{Limits, RpcClient, RpcError};
+use soru_l1::wallet::{Signer, Wallet};
+use soru_pvm::{FastConfig, FastEngine};
+use soru_tezos::contract::Contract;
+use soru_tezos::rollup::PvmKind;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// A node ready to follow and to serve.
+pub(super) struct Started {
+    pub node: Arc<Node>,
+    pub heads: HeadStream,
+    pub signers: Vec<Arc<dyn Signer>>,
+    pub listener: TcpListener,
+    pub lock: DataDirLock,
+}
+
+pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
+    let NodeConfig { mut config, data_dir, endpoint, base_dir } = given;
+    check_supported(&config)?;
+    tracing::info!("Starting the smart rollup node");
+    // what can fail here and now does so before layer 1 is waited for
+    let lock = DataDirLock::acquire(&data_dir)?;
+    let (listener, address) = bind(&config).await?;
+    let signers = signers(&config, &Wallet::new(base_dir))?;
+    let engine = FastEngine::new(FastConfig::default()).map_err(|e| NodeError::Engine(e.to_string()))?;
+    let limits = Limits { answer: Duration::from_secs_f64(config.l1_rpc_timeout), ..Limits::default() };
+    let layer1 = RpcClient::with_limits(&endpoint, limits)?;
+
+    let mut heads = HeadStream::new(layer1.clone(), Duration::from_secs_f64(config.reconnection_delay));
+    let head = heads.next().await;
+    let rollup = &config.smart_rollup_address.clone();
+    let at = head.hash;
+    let kind = patient(&config, || layer1.rollup_kind(at, rollup)).await?;
+    if kind != PvmKind::Wasm200 {
+        return Err(PipelineError::Kind(kind).into());
+    }
+    let genesis = patient(&config, || layer1.genesis_info(at, rollup)).await?;
+    let cemented = patient(&config, || layer1.last_cemented(at, rollup)).await?;
+    let constants: crate::pipeline::NodeConstants = patient(&config, || layer1.constants(at)).await?;
+    let operating = config.operators.key(Purpose::Operating);
+    let published = match &operating {
+        Some(key) => patient(&config, || layer1.staked_on(at, rollup, key)).await?,
+        None => None,
+    };
+    tracing::info!("The rollup node follows {rollup}, a rollup of kind {kind}");
+
+    let store = Store::open(&data_dir, *rollup, genesis, config.history_mode)?;
+    config.history_mode = Some(store.metadata().history_mode);
+    let batch = store.begin(Flush::Now)?;
+    batch.set_cemented(&cemented.hash, cemented.level)?;
+    if let Some(published) = &published {
+        batch.set_published(&published.hash, published.commitment.inbox_level)?;
+    }
+    batch.commit()?;
+
+    if let Some(key) = &operating {
+        let whitelist = patient(&config, || layer1.whitelist(at, rollup)).await?;
+        if config.mode != Mode::Bailout && whitelist.is_some_and(|listed| !listed.contains(key)) {
+            return Err(NodeError::NotInWhitelist(key.to_string()));
+        }
+        if published.is_none() {
+            let account = &Contract::from(*key);
+            let balance = patient(&config, || layer1.balance(at, account)).await?;
+            let stake = constants.rollup.stake_amount;
+            if balance <= stake {
+                return Err(NodeError::OperatorBalance { operator: key.to_string(), balance, stake });
+            }
+        }
+    }
+    if constants.dal.feature_enable && config.dal_node_endpoint.is_none() {
+        tracing::warn!("[Warning]: DAL is enabled in the protocol but no DAL node was provided for the rollup node");
+    }
+
+    let preimages = Preimages::new(&data_dir, config.pre_images_endpoint.clone());
+    let info = RollupInfo {
+        address: *rollup,
+        genesis,
+        boot_sector_file: config.boot_sector_file.clone(),
+        operating,
+        bail_on_disagree: config.bail_on_disagree,
+    };
+    let engine = Arc::new(engine);
+    let pipeline = Pipeline::new(store.clone(), info, Arc::clone(&engine), preimages.clone());
+    let connection = heads.state();
+    let node =
+        Node::new(config, data_dir, store, layer1, engine, preimages, address, pipeline, constants, connection, head);
+    Ok(Started { node: Arc::new(node), heads, signers, listener, lock })
+}
+
+/// Refuses what would otherwise be silently ignored.
+fn check_supported(config: &Config) -> Result<(), ConfigError> {
+    config.check()?;
+    let unsupported = |what| Err(ConfigError::Unsupported(what));
+    if matches!(config.mode, Mode::Bailout | Mode::Accuser) {
+        return unsupported("modes bailout and accuser");
+    }
+    if !config.loser_mode.0.is_empty() {
+        return unsupported("loser-mode");
+    }
+    if !config.unsafe_pvm_patches.is_empty() {
+        return unsupported("unsafe-pvm-patches");
+    }
+    if config.dal_node_endpoint.is_some() {
+        return unsupported("a DAL node endpoint");
+    }
+    Ok(())
+}
+
+async fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let host = config.rpc_addr.trim_matches(['[', ']']);
+    let failed = |e: std::io::Error| NodeError::Bind {
+        address: format!("{}:{}", config.rpc_addr, config.rpc_port),
+        reason: e.to_string(),
+    };
+    let listener = TcpListener::bind((host, config.rpc_port)).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The operators' keys, each once.
+fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>>, NodeError> {
+    let keys = config.operators.by_key();
+    keys.keys()
+        .map(|key| {
+            let key = key.to_string();
+            wallet.signer(&key).map_err(|reason| NodeError::Operator { key, reason })
+        })
+        .collect()
+}
+
+/// Asks until layer 1 can be reached; an answer that is an error is final.
+async fn patient<T, F>(config: &Config, ask: impl Fn() -> F) -> Result<T, RpcError>
+where
+    F: Future<Output = Result<T, RpcError>>,
+{
+    loop {
+        match ask().await {
+            Err(e) if e.is_connection() => {
+                tracing::warn!("{e}. Trying again in {} s", config.reconnection_delay);
+                tokio::time::sleep(Duration::from_secs_f64(config.reconnection_delay)).await;
+            }
+            answer => return answer,
+        }
+    }
+}

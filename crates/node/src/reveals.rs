@@ -1,0 +1,137 @@
+//! Answers to a kernel's reveals: preimages from the data directory or a service, metadata, parameters of the data
+//! availability layer (`spec/node.md` §4.7, `spec/protocol.md` §7).
+
+use crate::pipeline::NodeConstants;
+use bytes::Bytes;
+use soru_pvm::reveal::{DalParameters, RevealKind, dal_parameters_answer, metadata_answer};
+use soru_pvm::{RevealError, RevealRequest, Reveals};
+use soru_tezos::hash::{RevealHash, SmartRollupAddress};
+use soru_tezos::scalar::Level;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Most bytes read from a preimage file or service; protocol limits are checked by the machine.
+const MOST: usize = 1 << 16;
+
+/// Where preimages come from.
+#[derive(Debug, Clone)]
+pub struct Preimages {
+    folder: PathBuf,
+    endpoint: Option<String>,
+}
+
+impl Preimages {
+    /// Preimages in the folder of the data directory and, if given, of a remote service.
+    pub fn new(data_dir: &Path, endpoint: Option<String>) -> Preimages {
+        Preimages { folder: data_dir.join("wasm_2_0_0"), endpoint }
+    }
+
+    /// The file in which the preimage of a hash is looked for.
+    pub fn path(&self, hash: &RevealHash) -> PathBuf {
+        self.folder.join(hash.to_hex())
+    }
+
+    fn get(&self, hash: &RevealHash) -> Result<Bytes, RevealError> {
+        let path = self.path(hash);
+        match std::fs::read(&path) {
+            Ok(data) => return Ok(data.into()),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(RevealError::Unavailable(format!("preimage file {}: {e}", path.display()))),
+        }
+        let Some(endpoint) = &self.endpoint else { return Err(RevealError::MissingPreimage(*hash)) };
+        let data = fetch(endpoint, hash)?;
+        if RevealHash::of_data(&data) != *hash {
+            tracing::error!("{endpoint} serves something else as the preimage of {}", hash.to_hex());
+            return Err(RevealError::MissingPreimage(*hash));
+        }
+        // only a cache: the answer is good without
+        if let Err(e) = std::fs::create_dir_all(&self.folder).and_then(|()| write_whole(&path, &data)) {
+            tracing::warn!("cannot keep the preimage {}: {e}", path.display());
+        }
+        Ok(data)
+    }
+}
+
+/// Writes beside and renames, so that a file is never half there.
+fn write_whole(path: &Path, data: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, data)?;
+    std::fs::rename(&beside, path)
+}
+
+/// Asks the service. Evaluation runs on a blocking thread of the runtime, where waiting is allowed.
+fn fetch(endpoint: &str, hash: &RevealHash) -> Result<Bytes, RevealError> {
+    let url = format!("{}/{}", endpoint.trim_end_matches('/'), hash.to_hex());
+    let unavailable = |reason: String| RevealError::Unavailable(format!("preimage service {url}: {reason}"));
+    let runtime = tokio::runtime::Handle::try_current().map_err(|e| unavailable(e.to_string()))?;
+    runtime.block_on(async {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(60))
+            .build()
+            .map_err(|e| unavailable(e.to_string()))?;
+        let answer = client.get(&url).send().await.map_err(|e| unavailable(e.to_string()))?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Err(RevealError::MissingPreimage(*hash));
+        }
+        let mut answer = answer.error_for_status().map_err(|e| unavailable(e.to_string()))?;
+        let mut data = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| unavailable(e.to_string()))? {
+            data.extend_from_slice(&chunk);
+            if data.len() > MOST {
+                return Err(unavailable(format!("more than {MOST} bytes")));
+            }
+        }
+        Ok(data.into())
+    })
+}
+
+/// Answers for one rollup under one protocol's constants.
+#[derive(Debug, Clone)]
+pub struct NodeReveals {
+    preimages: Preimages,
+    rollup: SmartRollupAddress,
+    origination: Level,
+    constants: NodeConstants,
+}
+
+impl NodeReveals {
+    /// Answers for a rollup originated at a level.
+    pub fn new(preimages: Preimages, rollup: SmartRollupAddress, origination: Level, constants: NodeConstants) -> Self {
+        NodeReveals { preimages, rollup, origination, constants }
+    }
+}
+
+impl Reveals for NodeReveals {
+    fn is_enabled(&self, level: Level, kind: RevealKind) -> bool {
+        let activation = &self.constants.rollup.reveal_activation_level;
+        level
+            >= match kind {
+                RevealKind::Preimage => activation.raw_data.blake2b,
+                RevealKind::Metadata => activation.metadata,
+                RevealKind::DalPage => activation.dal_page,
+                RevealKind::DalParameters => activation.dal_parameters,
+            }
+    }
+
+    fn answer(&self, request: &RevealRequest) -> Result<Bytes, RevealError> {
+        match request {
+            RevealRequest::Preimage(hash) => self.preimages.get(hash),
+            RevealRequest::Metadata => Ok(metadata_answer(&self.rollup, self.origination)),
+            RevealRequest::DalParameters => {
+                let dal = &self.constants.dal;
+                Ok(dal_parameters_answer(&DalParameters {
+                    number_of_slots: i64::from(dal.number_of_slots),
+                    attestation_lag: i64::from(dal.attestation_lag),
+                    slot_size: i64::from(dal.slot_size),
+                    page_size: i64::from(dal.page_size),
+                }))
+            }
+            // whether a page exists is known to a DAL node only
+            RevealRequest::DalPage(page) => Err(RevealError::Unavailable(format!(
+                "page {} of slot {} published at level {} (DAL pages are not supported yet)",
+                page.page, page.slot, page.published_level
+            ))),
+        }
+    }
+}

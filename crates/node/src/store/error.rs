@@ -1,0 +1,106 @@
+//! What can go wrong with the store.
+
+use soru_tezos::codec::DecodeError;
+use soru_tezos::hash::SmartRollupAddress;
+use soru_tezos::rollup::GenesisInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the store refuses or fails.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The data directory cannot be used.
+    #[error("data directory {} is not usable: cannot {action}: {reason}", path.display())]
+    DataDir {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+    /// A layer 1 node lives there.
+    #[error("{} is the data directory of a Tezos node (it contains identity.json): choose another one", .0.display())]
+    LayerOneDirectory(PathBuf),
+    /// Another process has it.
+    #[error(
+        "Could not acquire lock on data directory, another rollup node may already be running with this data directory (lock file {})",
+        .0.display()
+    )]
+    Locked(PathBuf),
+    /// Another rollup's.
+    #[error(
+        "This rollup node was already set up for rollup {stored}, it cannot be run for a different rollup {wanted}."
+    )]
+    OtherRollup {
+        /// Of the directory.
+        stored: SmartRollupAddress,
+        /// Asked for.
+        wanted: SmartRollupAddress,
+    },
+    /// Another chain's.
+    #[error(
+        "the data directory holds the rollup originated at level {} with commitment {}, but layer 1 has it at level {} with commitment {}: is this another chain?",
+        stored.level, stored.commitment_hash, wanted.level, wanted.commitment_hash
+    )]
+    OtherGenesis {
+        /// Of the directory.
+        stored: GenesisInfo,
+        /// Of layer 1.
+        wanted: GenesisInfo,
+    },
+    /// What was collected does not come back.
+    #[error("Cannot transform a full rollup node into an archive one.")]
+    FullToArchive,
+    /// A file of another release.
+    #[error(
+        "the store has format {0}, this node reads format 1: use the release that wrote it, or a fresh data directory"
+    )]
+    Format(u32),
+    /// Metadata that does not read.
+    #[error("the store's metadata is damaged: {reason}")]
+    Metadata {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A record that does not decode.
+    #[error("a {what} in the store is damaged: {reason}")]
+    Damaged {
+        /// Kind of record.
+        what: &'static str,
+        /// What is wrong.
+        reason: DecodeError,
+    },
+    /// The database failed.
+    #[error("the store failed: {0}")]
+    Database(Arc<redb::Error>),
+    /// The merkle layer failed.
+    #[error(transparent)]
+    Nodes(#[from] soru_merkle::StoreError),
+}
+
+impl StoreError {
+    pub(super) fn damaged(what: &'static str, reason: DecodeError) -> Self {
+        StoreError::Damaged { what, reason }
+    }
+
+    pub(super) fn open(path: &Path, error: redb::DatabaseError) -> Self {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Locked(path.to_owned()),
+            redb::DatabaseError::Storage(redb::StorageError::Io(error)) => {
+                StoreError::DataDir { path: path.to_owned(), action: "open the store", reason: error.to_string() }
+            }
+            error => StoreError::Database(Arc::new(error.into())),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self { StoreError::Database(Arc::new(error.into())) }
+        }
+    )*};
+}
+from_redb!(TransactionError, TableError, StorageError, CommitError, SetDurabilityError);

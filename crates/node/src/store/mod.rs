@@ -1,0 +1,282 @@
+//! What the node keeps (`spec/node.md` §5.4): blocks by hash, the canonical chain, inboxes, messages, commitments, outbox
+//! indexes, protocols, and the nodes of the PVM states, in one redb file under the data directory.
+//!
+//! All of one block is written in one transaction ([`Batch`]), so the file always holds whole blocks, whenever the
+//! process ends. Data of blocks is keyed by block hash: a reorganisation only moves the head and the levels.
+
+mod batch;
+mod error;
+mod lock;
+mod nodes;
+mod records;
+mod tables;
+
+pub use batch::{Batch, Flush};
+pub use error::StoreError;
+pub use lock::DataDirLock;
+pub use nodes::{NodeReader, NodeWriter};
+pub use records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
+
+use crate::config::HistoryMode;
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use serde::{Deserialize, Serialize};
+use soru_merkle::StoreId;
+use soru_tezos::codec::Decode;
+use soru_tezos::hash::{BlockHash, CommitmentHash, InboxHash, PayloadHashesHash, SmartRollupAddress};
+use soru_tezos::rollup::{Commitment, GenesisInfo, HistoryCell};
+use soru_tezos::scalar::Level;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tables::*;
+
+/// Version of the file's layout.
+const FORMAT: u32 = 1;
+/// Bytes of the database's page cache.
+const CACHE: usize = 32 << 20;
+
+/// Which rollup a data directory belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Layout of the file.
+    pub format: u32,
+    /// The rollup.
+    pub rollup_address: SmartRollupAddress,
+    /// Its first level and commitment.
+    pub genesis_info: GenesisInfo,
+    /// How much of the past is kept.
+    pub history_mode: HistoryMode,
+}
+
+/// The node's store. Clones share one database.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    database: Database,
+    nodes_id: Mutex<StoreId>,
+    metadata: Metadata,
+}
+
+impl Inner {
+    fn nodes_id(&self) -> StoreId {
+        *self.nodes_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Opens the store of a rollup under `data_dir`, or makes one. The data directory must be locked by the caller.
+    ///
+    /// `wanted` is the history mode asked for, if any; archive becomes full when asked, the other way is refused.
+    pub fn open(
+        data_dir: &Path,
+        rollup: SmartRollupAddress,
+        genesis_info: GenesisInfo,
+        wanted: Option<HistoryMode>,
+    ) -> Result<Store, StoreError> {
+        let path = data_dir.join("store.redb");
+        let database =
+            Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| StoreError::open(&path, e))?;
+        let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
+        Ok(Store(Arc::new(Inner { path, database, nodes_id: Mutex::new(StoreId::fresh()), metadata })))
+    }
+
+    fn settle_metadata(
+        database: &Database,
+        rollup: SmartRollupAddress,
+        genesis_info: GenesisInfo,
+        wanted: Option<HistoryMode>,
+    ) -> Result<Metadata, StoreError> {
+        let transaction = database.begin_write()?;
+        let metadata = {
+            let mut table = transaction.open_table(STATE)?;
+            let stored = table.get(METADATA)?.map(|bytes| serde_json::from_slice::<Metadata>(bytes.value()));
+            let metadata = match stored {
+                Some(Err(reason)) => return Err(StoreError::Metadata { reason: reason.to_string() }),
+                Some(Ok(stored)) if stored.format != FORMAT => return Err(StoreError::Format(stored.format)),
+                Some(Ok(stored)) if stored.rollup_address != rollup => {
+                    return Err(StoreError::OtherRollup { stored: stored.rollup_address, wanted: rollup });
+                }
+                Some(Ok(stored)) if stored.genesis_info != genesis_info => {
+                    return Err(StoreError::OtherGenesis { stored: stored.genesis_info, wanted: genesis_info });
+                }
+                Some(Ok(stored)) => match (stored.history_mode, wanted) {
+                    (HistoryMode::Full, Some(HistoryMode::Archive)) => return Err(StoreError::FullToArchive),
+                    (_, wanted) => Metadata { history_mode: wanted.unwrap_or(stored.history_mode), ..stored },
+                },
+                None => Metadata {
+                    format: FORMAT,
+                    rollup_address: rollup,
+                    genesis_info,
+                    history_mode: wanted.unwrap_or(HistoryMode::Full),
+                },
+            };
+            let bytes = serde_json::to_vec(&metadata).map_err(|e| StoreError::Metadata { reason: e.to_string() })?;
+            table.insert(METADATA, bytes.as_slice())?;
+            metadata
+        };
+        // every table exists from now on, so that readers need not ask
+        transaction.open_table(BLOCKS)?;
+        transaction.open_table(LEVELS)?;
+        transaction.open_table(INBOX_CELLS)?;
+        transaction.open_table(MESSAGES)?;
+        transaction.open_table(COMMITMENTS)?;
+        transaction.open_table(PUBLICATIONS)?;
+        transaction.open_table(OUTBOX)?;
+        transaction.open_table(PROTOCOLS)?;
+        transaction.open_table(NODES)?;
+        transaction.commit()?;
+        Ok(metadata)
+    }
+
+    /// Which rollup this is.
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Starts a transaction. Only one runs at a time; others wait.
+    pub fn begin(&self, flush: Flush) -> Result<Batch, StoreError> {
+        Batch::begin(Arc::clone(&self.0), flush)
+    }
+
+    /// A consistent view for several reads.
+    fn view(&self) -> Result<ReadTransaction, StoreError> {
+        Ok(self.0.database.begin_read()?)
+    }
+
+    /// Nodes of PVM states.
+    pub fn nodes(&self) -> Arc<NodeReader> {
+        Arc::new(NodeReader(Arc::clone(&self.0)))
+    }
+
+    /// A block by hash.
+    pub fn block(&self, hash: &BlockHash) -> Result<Option<StoredBlock>, StoreError> {
+        read_block(&self.view()?, hash)
+    }
+
+    /// The hash of the canonical chain at a level.
+    pub fn hash_of_level(&self, level: Level) -> Result<Option<BlockHash>, StoreError> {
+        Ok(self.view()?.open_table(LEVELS)?.get(level.0)?.map(|hash| BlockHash(*hash.value())))
+    }
+
+    /// The canonical block at a level.
+    pub fn block_of_level(&self, level: Level) -> Result<Option<StoredBlock>, StoreError> {
+        let view = self.view()?;
+        let hash = view.open_table(LEVELS)?.get(level.0)?.map(|hash| BlockHash(*hash.value()));
+        hash.map_or(Ok(None), |hash| read_block(&view, &hash))
+    }
+
+    /// The last block processed.
+    pub fn head(&self) -> Result<Option<StoredBlock>, StoreError> {
+        let view = self.view()?;
+        match read_mark(&view, HEAD)? {
+            Some(Mark { hash, .. }) => read_block(&view, &BlockHash(hash)),
+            None => Ok(None),
+        }
+    }
+
+    /// The highest level known to be final.
+    pub fn finalized_level(&self) -> Result<Option<Level>, StoreError> {
+        Ok(read_mark(&self.view()?, FINALIZED)?.map(|mark| mark.level))
+    }
+
+    /// The last cemented commitment, as far as the blocks processed tell.
+    pub fn last_cemented(&self) -> Result<Option<(CommitmentHash, Level)>, StoreError> {
+        Ok(read_mark(&self.view()?, CEMENTED)?.map(|mark| (CommitmentHash(mark.hash), mark.level)))
+    }
+
+    /// The last commitment published by this node's operator.
+    pub fn last_published(&self) -> Result<Option<(CommitmentHash, Level)>, StoreError> {
+        Ok(read_mark(&self.view()?, PUBLISHED)?.map(|mark| (CommitmentHash(mark.hash), mark.level)))
+    }
+
+    /// A commitment this node made.
+    pub fn commitment(&self, hash: &CommitmentHash) -> Result<Option<Commitment>, StoreError> {
+        decoded("commitment", self.view()?.open_table(COMMITMENTS)?.get(&hash.0)?)
+    }
+
+    /// When a commitment was published on layer 1.
+    pub fn publication(&self, hash: &CommitmentHash) -> Result<Option<Publication>, StoreError> {
+        decoded("publication", self.view()?.open_table(PUBLICATIONS)?.get(&hash.0)?)
+    }
+
+    /// The serialized messages under a level's witness.
+    pub fn messages(&self, witness: &PayloadHashesHash) -> Result<Option<Vec<bytes::Bytes>>, StoreError> {
+        let view = self.view()?;
+        let table = view.open_table(MESSAGES)?;
+        let found = table.get(&witness.0)?;
+        found.map(|bytes| records::messages_of_bytes(bytes.value())).transpose()
+    }
+
+    /// A cell of the inbox's history.
+    pub fn inbox_cell(&self, hash: &InboxHash) -> Result<Option<HistoryCell>, StoreError> {
+        decoded("inbox history cell", self.view()?.open_table(INBOX_CELLS)?.get(&hash.0)?)
+    }
+
+    /// The outbox messages of a level and those executed.
+    pub fn outbox(&self, level: Level) -> Result<Option<OutboxRecord>, StoreError> {
+        decoded("outbox record", self.view()?.open_table(OUTBOX)?.get(level.0)?)
+    }
+
+    /// Levels whose outbox has messages that were not executed, in order.
+    pub fn pending_outboxes(&self) -> Result<Vec<(Level, OutboxRecord)>, StoreError> {
+        let view = self.view()?;
+        let table = view.open_table(OUTBOX)?;
+        let mut pending = vec![];
+        for entry in table.iter()? {
+            let (level, bytes) = entry?;
+            let record =
+                OutboxRecord::from_bytes(bytes.value()).map_err(|e| StoreError::damaged("outbox record", e))?;
+            if record.pending().next().is_some() {
+                pending.push((Level(level.value()), record));
+            }
+        }
+        Ok(pending)
+    }
+
+    /// The protocol that executed the block of a level, as far as known.
+    pub fn protocol_of_level(&self, level: Level) -> Result<Option<ProtocolRecord>, StoreError> {
+        let view = self.view()?;
+        let table = view.open_table(PROTOCOLS)?;
+        for entry in table.range(..=level.0)?.rev() {
+            let record =
+                ProtocolRecord::from_bytes(entry?.1.value()).map_err(|e| StoreError::damaged("protocol record", e))?;
+            if record.holds_at(level) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first level the node has, the rollup's first as long as nothing was collected.
+    pub fn first_available_level(&self) -> Result<Level, StoreError> {
+        let view = self.view()?;
+        let table = view.open_table(LEVELS)?;
+        let first = table.first()?.map(|(level, _)| Level(level.value()));
+        Ok(first.unwrap_or(self.0.metadata.genesis_info.level).max(self.0.metadata.genesis_info.level))
+    }
+}
+
+/// Decodes a record found in a table.
+fn decoded<T: Decode>(
+    what: &'static str,
+    found: Option<redb::AccessGuard<'_, &'static [u8]>>,
+) -> Result<Option<T>, StoreError> {
+    found.map(|bytes| T::from_bytes(bytes.value()).map_err(|e| StoreError::damaged(what, e))).transpose()
+}
+
+fn read_block(view: &ReadTransaction, hash: &BlockHash) -> Result<Option<StoredBlock>, StoreError> {
+    decoded("block", view.open_table(BLOCKS)?.get(&hash.0)?)
+}
+
+fn read_mark(view: &ReadTransaction, name: &str) -> Result<Option<Mark>, StoreError> {
+    decoded("mark", view.open_table(STATE)?.get(name)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! The tables of the store.
+
+use redb::TableDefinition;
+
+type Hash = &'static [u8; 32];
+
+/// Marks by name, and the metadata.
+pub(super) const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+/// Block hash → block.
+pub(super) const BLOCKS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("blocks");
+/// Level → hash on the canonical chain.
+pub(super) const LEVELS: TableDefinition<'_, i32, Hash> = TableDefinition::new("levels");
+/// Inbox hash → its newest history cell.
+pub(super) const INBOX_CELLS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("inbox_cells");
+/// Witness of a level → its messages.
+pub(super) const MESSAGES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("messages");
+/// Commitment hash → commitment.
+pub(super) const COMMITMENTS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("commitments");
+/// Commitment hash → levels at which it was published.
+pub(super) const PUBLICATIONS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("publications");
+/// Outbox level → indexes of its messages, and of those executed.
+pub(super) const OUTBOX: TableDefinition<'_, i32, &[u8]> = TableDefinition::new("outbox");
+/// First level → protocol.
+pub(super) const PROTOCOLS: TableDefinition<'_, i32, &[u8]> = TableDefinition::new("protocols");
+/// Node hash → record of a Merkle node of a PVM state.
+pub(super) const NODES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("nodes");
+
+/// Names in [`STATE`].
+pub(super) const METADATA: &str = "metadata";
+pub(super) const HEAD: &str = "head";
+pub(super) const FINALIZED: &str = "finalized";
+pub(super) const CEMENTED: &str = "last_cemented_commitment";
+pub(super) const PUBLISHED: &str = "last_published_commitment";

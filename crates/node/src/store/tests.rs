@@ -1,0 +1,148 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+use super::*;
+use soru_merkle::{NodeStore, Tree};
+use soru_pvm::Tick;
+use soru_tezos::hash::{InboxHash, ProtocolHash, StateHash};
+use soru_tezos::rollup::{Inbox, LevelProof};
+use soru_tezos::scalar::{Ticks, Timestamp};
+
+const ROLLUP: SmartRollupAddress = SmartRollupAddress([7; 20]);
+const GENESIS: GenesisInfo = GenesisInfo { level: Level(5), commitment_hash: CommitmentHash([1; 32]) };
+
+fn open(folder: &Path) -> Result<Store, StoreError> {
+    Store::open(folder, ROLLUP, GENESIS, None)
+}
+
+fn block(level: i32, hash: u8) -> StoredBlock {
+    StoredBlock {
+        hash: BlockHash([hash; 32]),
+        level: Level(level),
+        predecessor: BlockHash([hash - 1; 32]),
+        timestamp: Timestamp(i64::from(level)),
+        protocol: ProtocolHash([2; 32]),
+        commitment: None,
+        previous_commitment: GENESIS.commitment_hash,
+        inbox: Inbox {
+            level: Level(level),
+            old_levels_messages: HistoryCell {
+                index: (level as u64).into(),
+                content: LevelProof { hash: PayloadHashesHash([hash; 32]), level: Level(level) },
+                back_pointers: vec![InboxHash([3; 32])],
+            },
+        },
+        inbox_hash: InboxHash([hash; 32]),
+        message_count: 3,
+        initial_tick: Tick(1 << 70),
+        ticks: Ticks(100_000_000_000_000),
+        state_hash: StateHash([hash; 32]),
+        status: "Waiting for input message".into(),
+    }
+}
+
+#[test]
+fn blocks_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.head().unwrap(), None);
+    assert_eq!(store.first_available_level().unwrap(), Level(5));
+    let (one, other) = (block(6, 9), block(6, 19));
+    let messages = vec![bytes::Bytes::from_static(&[0, 1]), bytes::Bytes::new()];
+    for block in [&one, &other] {
+        let batch = store.begin(Flush::Now).unwrap();
+        batch.put_block(block).unwrap();
+        batch.put_messages(&block.witness(), &messages).unwrap();
+        batch.set_level(block.level, &block.hash).unwrap();
+        batch.set_head(&block.hash, block.level).unwrap();
+        batch.commit().unwrap();
+    }
+    drop(store);
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.head().unwrap(), Some(other.clone()));
+    assert_eq!(store.block(&one.hash).unwrap(), Some(one.clone()));
+    assert_eq!(store.block_of_level(Level(6)).unwrap(), Some(other));
+    assert_eq!(store.messages(&one.witness()).unwrap(), Some(messages));
+    assert_eq!(store.inbox_cell(&one.inbox_hash).unwrap(), Some(one.inbox.old_levels_messages));
+}
+
+#[test]
+fn marks_outboxes_publications() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let (a, b) = (CommitmentHash([4; 32]), CommitmentHash([5; 32]));
+    let batch = store.begin(Flush::Now).unwrap();
+    batch.set_cemented(&a, Level(20)).unwrap();
+    batch.set_cemented(&b, Level(10)).unwrap();
+    batch.add_publication(&a, Level(30), None).unwrap();
+    batch.add_publication(&a, Level(31), Some(Level(31))).unwrap();
+    batch.set_executed(Level(7), 1).unwrap();
+    batch.set_outbox(Level(7), vec![0, 1, 2]).unwrap();
+    batch.set_outbox(Level(8), vec![]).unwrap();
+    let record = |level, hash, is_activation| ProtocolRecord {
+        protocol: ProtocolHash([hash; 32]),
+        proto_level: hash,
+        first_level: Level(level),
+        is_activation,
+    };
+    batch.put_protocol(&record(5, 1, false)).unwrap();
+    batch.put_protocol(&record(9, 2, true)).unwrap();
+    batch.commit().unwrap();
+    assert_eq!(store.last_cemented().unwrap(), Some((a, Level(20))));
+    assert_eq!(store.publication(&a).unwrap(), Some(Publication { first: Level(30), own: Some(Level(31)) }));
+    let pending = store.pending_outboxes().unwrap();
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0].1.pending().collect::<Vec<_>>(), [0, 2]);
+    let protocol = |level| store.protocol_of_level(Level(level)).unwrap().map(|record| record.proto_level);
+    assert_eq!([protocol(4), protocol(5), protocol(9), protocol(10)], [None, Some(1), Some(1), Some(2)]);
+}
+
+#[test]
+fn a_dropped_transaction_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let mut tree = Tree::empty();
+    for i in 0..100u32 {
+        tree.add(&["a", &i.to_string()], vec![7; 40]).unwrap();
+    }
+    let dropped = store.begin(Flush::Now).unwrap();
+    let hash = tree.commit(&mut dropped.nodes().unwrap()).unwrap();
+    dropped.put_block(&block(6, 9)).unwrap();
+    drop(dropped);
+    assert_eq!(store.block(&BlockHash([9; 32])).unwrap(), None);
+    assert_eq!(store.nodes().get(&hash).unwrap(), None);
+    let kept = store.begin(Flush::Now).unwrap();
+    assert_eq!(tree.commit(&mut kept.nodes().unwrap()).unwrap(), hash);
+    kept.commit().unwrap();
+    let read = Tree::open(store.nodes(), hash);
+    assert_eq!(read.find(&["a", "42"]).unwrap(), Some(vec![7; 40].into()));
+    assert_eq!(read.leaves().count(), 100);
+}
+
+#[test]
+fn other_rollups_and_modes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), ROLLUP, GENESIS, Some(HistoryMode::Full)).unwrap());
+    let other = SmartRollupAddress([8; 20]);
+    let refused = Store::open(folder.path(), other, GENESIS, None).err().unwrap().to_string();
+    assert_eq!(
+        refused,
+        format!(
+            "This rollup node was already set up for rollup {ROLLUP}, it cannot be run for a different rollup {other}."
+        )
+    );
+    let archive = Store::open(folder.path(), ROLLUP, GENESIS, Some(HistoryMode::Archive)).err().unwrap();
+    assert_eq!(archive.to_string(), "Cannot transform a full rollup node into an archive one.");
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = DataDirLock::acquire(folder.path()).unwrap();
+    assert!(matches!(DataDirLock::acquire(folder.path()), Err(StoreError::Locked(_))));
+    drop(held);
+    DataDirLock::acquire(folder.path()).unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let unusable = DataDirLock::acquire(&folder.path().join("file")).unwrap_err().to_string();
+    assert!(unusable.contains("not usable: cannot create it"), "{unusable}");
+    std::fs::write(folder.path().join("identity.json"), "").unwrap();
+    assert!(matches!(DataDirLock::acquire(folder.path()), Err(StoreError::LayerOneDirectory(_))));
+}
