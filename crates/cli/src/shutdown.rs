@@ -28,7 +28,8 @@ pub fn token(invocation: &Invocation) -> CancellationToken {
 
 /// Returns at the first Ctrl-C or termination signal.
 pub async fn wait_for_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

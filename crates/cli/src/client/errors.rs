@@ -61,7 +61,9 @@ pub fn describe(error: &TezosError) -> String {
         ),
         "tez.subtraction_underflow" => match error.fields.get("amounts").and_then(Value::as_array).map(Vec::as_slice) {
             Some([balance, amount]) => {
-                let tez = |value: &Value| value.as_str().and_then(|t| t.parse::<Mutez>().ok()).map_or("?".into(), Mutez::to_tez);
+                let tez = |value: &Value| {
+                    value.as_str().and_then(|t| t.parse::<Mutez>().ok()).map_or("?".into(), Mutez::to_tez)
+                };
                 format!("Underflowing subtraction of {} tez and {} tez", tez(balance), tez(amount))
             }
             _ => "Underflowing subtraction".to_owned(),
@@ -87,12 +89,14 @@ pub fn describe(error: &TezosError) -> String {
         ),
         "smart_rollup_unknown_commitment" => format!("Commitment {} does not exist", text(error, "commitment")),
         "michelson_v1.runtime_error" => format!("Runtime error in contract {}", text(error, "contract_handle")),
-        "michelson_v1.script_rejected" => match error.fields.get("with").map(|value| serde_json::from_value(value.clone())) {
-            Some(Ok(value)) => {
-                format!("script reached FAILWITH instruction\nwith {}", soru_michelson::syntax::print_line(&value))
+        "michelson_v1.script_rejected" => {
+            match error.fields.get("with").map(|value| serde_json::from_value(value.clone())) {
+                Some(Ok(value)) => {
+                    format!("script reached FAILWITH instruction\nwith {}", soru_michelson::syntax::print_line(&value))
+                }
+                _ => "script reached FAILWITH instruction".to_owned(),
             }
-            _ => "script reached FAILWITH instruction".to_owned(),
-        },
+        }
         "michelson_v1.bad_contract_parameter" => {
             format!("Invalid argument passed to contract {}.", text(error, "contract"))
         }

@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(read(r#"text:["hello"]"#), Ok(vec![HexBytes(b"hello".to_vec())]));
         assert_eq!(read(r#"["hello"]"#), Ok(vec![HexBytes(b"hello".to_vec())]));
         assert_eq!(read(r#"hex:["zz"]"#), Err(Refusal::Content("'zz' is not a valid hex encoded message".into())));
-        assert_eq!(read("text:[1]"), Err(Refusal::Content("Could not read list of messages (expected list of bytes)".into())));
+        assert_eq!(
+            read("text:[1]"),
+            Err(Refusal::Content("Could not read list of messages (expected list of bytes)".into()))
+        );
         assert_eq!(read("text:nope"), Err(Refusal::Argument("Given text is not valid JSON: 'nope'".into())));
         assert!(matches!(read("file:/no/such/file"), Err(Refusal::Argument(why)) if why.contains("cannot read file")));
         assert!(parse(5, &format!(r#"hex:["{}"]"#, "00".repeat(4096))).unwrap_err().to_string().contains("too long"));

@@ -4,13 +4,23 @@ use crate::grammar::Opt;
 
 /// Options of every client command.
 pub const GLOBALS: &[Opt] = &[
-    Opt::value("base-dir", Some('d'), "path", "directory of the wallet (default: TEZOS_CLIENT_DIR, else ~/.tezos-client)"),
+    Opt::value(
+        "base-dir",
+        Some('d'),
+        "path",
+        "directory of the wallet (default: TEZOS_CLIENT_DIR, else ~/.tezos-client)",
+    ),
     Opt::switch("no-base-dir-warnings", Some('n'), "accepted, without effect"),
     Opt::value("config-file", Some('c'), "path", "configuration file of the client").hide(),
     Opt::switch("timings", Some('t'), "accepted, without effect").hide(),
     Opt::value("chain", None, "hash|tag", "chain to act on (default: main)"),
     Opt::value("block", Some('b'), "hash|level|tag", "block on which commands look at the chain (default: head)"),
-    Opt::value("wait", Some('w'), "none|int", "how many blocks to wait for on top of an operation (default: 0; none: do not wait)"),
+    Opt::value(
+        "wait",
+        Some('w'),
+        "none|int",
+        "how many blocks to wait for on top of an operation (default: 0; none: do not wait)",
+    ),
     Opt::value("protocol", Some('p'), "hash", "use the commands of this protocol: a prefix of its hash is enough"),
     Opt::switch("log-requests", Some('l'), "log the requests to the node"),
     Opt::switch("better-errors", None, "accepted, without effect").hide(),

@@ -2,7 +2,7 @@
 
 use soru_michelson::syntax::print;
 use soru_tezos::blake2b;
-use soru_tezos::contract::Destination;
+use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::micheline::Micheline;
 use soru_tezos::operation::{ManagerBody, Origination, Parameters};
 use soru_tezos::receipt::{
@@ -94,7 +94,7 @@ fn manager(lines: &mut Lines, receipt: &ManagerReceipt) {
         balance_updates(lines, metadata.map_or(&[], |metadata| &metadata.balance_updates));
         lines.block(title(&operation.body), |lines| {
             let before = lines.indent;
-            body(lines, &operation.source.into(), &operation.body);
+            body(lines, &Contract::from(operation.source).into(), &operation.body);
             if let Some(metadata) = metadata {
                 result(lines, operation_name(&operation.body), &metadata.operation_result);
                 if !metadata.internal_operation_results.is_empty() {
@@ -431,7 +431,11 @@ fn applied(lines: &mut Lines, it: &Applied) {
             balance_updates(lines, &it.balance_updates);
             consumed(lines, it.consumed_milligas);
         }
-        Applied::Gas(_) | Applied::Delegation(_) | Applied::UpdateKey(_) | Applied::DalPublishCommitment(_) | Applied::Other(_) => {
+        Applied::Gas(_)
+        | Applied::Delegation(_)
+        | Applied::UpdateKey(_)
+        | Applied::DalPublishCommitment(_)
+        | Applied::Other(_) => {
             consumed(lines, it.consumed_milligas());
             balance_updates(lines, it.balance_updates());
         }
@@ -475,7 +479,9 @@ fn account(update: &BalanceUpdate) -> String {
         Balance::Contract(contract) => contract.to_string(),
         Balance::BlockFees => "payload fees(the block proposer)".to_owned(),
         Balance::FrozenBonds { contract, rollup } => format!("Frozen_bonds({contract},{rollup})"),
-        Balance::Burned(category) | Balance::Minted(category) => category.replace("smart_rollup_", "smart rollup ").replace('_', " "),
+        Balance::Burned(category) | Balance::Minted(category) => {
+            category.replace("smart_rollup_", "smart rollup ").replace('_', " ")
+        }
         Balance::Other(object) => {
             let text = |field: &str| object.get(field).and_then(|value| value.as_str()).unwrap_or_default();
             match text("category") {
@@ -489,7 +495,9 @@ fn account(update: &BalanceUpdate) -> String {
         Origin::Migration => format!("migration {name}"),
         Origin::Subsidy => format!("subsidy {name}"),
         Origin::Simulation => format!("simulation {name}"),
-        Origin::DelayedOperation { delayed_operation_hash } => format!("delayed operation({delayed_operation_hash}) {name}"),
+        Origin::DelayedOperation { delayed_operation_hash } => {
+            format!("delayed operation({delayed_operation_hash}) {name}")
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod parse;
 mod table;
 
 pub use parse::{Invocation, Request, parse};
-pub use table::{Command, Handler, Opt, Tool, Word};
+pub use table::{Command, Handler, Opt, Tool};
 
 use std::fmt;
 

@@ -1,0 +1,194 @@
+//! Commands on accounts and contracts: balances, transfers, calls, originations (`spec/node.md` §10.3).
+
+use super::context::{Context, rpc_failed};
+use super::operate;
+use super::options::{FORCE, OPERATION};
+use super::receipt::TEZ;
+use crate::grammar::{CliError, Command, Invocation, Opt};
+use soru_l1::wallet::Contracts;
+use soru_michelson::syntax::{Parsed, SyntaxError, parse_expression, parse_script, print};
+use soru_tezos::contract::{Contract, Entrypoint};
+use soru_tezos::hash::ContractHash;
+use soru_tezos::micheline::Micheline;
+use soru_tezos::operation::{Origination, Parameters, Script, Transaction};
+use soru_tezos::receipt::Applied;
+use soru_tezos::scalar::Mutez;
+
+const GROUP: &str = "Block contextual commands (see option --block)";
+const RECORD: &str = "Commands for managing the record of known contracts";
+const ARGUMENT: &[Opt] = &[
+    Opt::value("arg", None, "data", "argument of the contract (default: Unit)"),
+    Opt::value("entrypoint", None, "name", "entrypoint of the contract (default: default)"),
+];
+const ORIGINATION: &[Opt] = &[
+    Opt::value("init", None, "data", "initial storage (default: Unit)"),
+    Opt::value("delegate", None, "key", "delegate of the contract"),
+];
+
+/// The commands.
+pub fn commands() -> Vec<Command> {
+    vec![
+        Command::new(GROUP, "get balance for <src>", &[], "Get the balance of a contract.", |i| Box::pin(balance(i))),
+        Command::new(GROUP, "get contract storage for <src>", &[], "Get the storage of a contract.", |i| {
+            Box::pin(storage(i))
+        }),
+        Command::new(
+            GROUP,
+            "originate contract <new> transferring <qty> from <src> running <prg>",
+            &[ORIGINATION, FORCE, OPERATION],
+            "Launch a smart contract on the blockchain.",
+            |i| Box::pin(originate(i)),
+        ),
+        Command::new(
+            GROUP,
+            "transfer <qty> from <src> to <dst>",
+            &[ARGUMENT, OPERATION],
+            "Transfer tokens / call a smart contract.",
+            |i| Box::pin(transfer(i)),
+        ),
+        Command::new(
+            GROUP,
+            "call <dst> from <src>",
+            &[ARGUMENT, OPERATION],
+            "Call a smart contract (same as 'transfer 0').",
+            |i| Box::pin(call(i)),
+        ),
+        Command::new(RECORD, "remember contract <new> <src>", &[FORCE], "Add a contract to the wallet.", |i| {
+            Box::pin(remember(i))
+        }),
+        Command::new(RECORD, "forget contract <name>", &[FORCE], "Remove a contract from the wallet.", |i| {
+            Box::pin(forget(i))
+        }),
+        Command::new(RECORD, "list known contracts", &[], "Lists all known contracts in the wallet.", |i| {
+            Box::pin(list(i))
+        }),
+        Command::new(RECORD, "show known contract <name>", &[], "Display a contract from the wallet.", |i| {
+            Box::pin(show(i))
+        }),
+    ]
+}
+
+async fn balance(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let who = context.contract(&invocation, "src")?;
+    let balance = context.rpc.balance(context.block, &who).await.map_err(rpc_failed)?;
+    println!("{} {TEZ}", balance.to_tez());
+    Ok(())
+}
+
+async fn storage(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let Contract::Originated(contract) = context.contract(&invocation, "src")? else {
+        return Err(CliError::Usage("This is not a smart contract.".to_owned()));
+    };
+    match context.rpc.storage(context.block, &contract).await.map_err(rpc_failed)? {
+        Some(storage) => {
+            println!("{}", print(&storage));
+            Ok(())
+        }
+        None => Err(CliError::Usage(format!("Contract {contract} does not exist"))),
+    }
+}
+
+fn data(text: &str) -> Result<Micheline, SyntaxError> {
+    parse_expression(text).map(|parsed: Parsed| parsed.expr)
+}
+
+/// The script in a parameter: the text itself, or a file that has it.
+fn script(text: &str) -> Result<Micheline, String> {
+    let path = text.strip_prefix("file:").or_else(|| std::path::Path::new(text).is_file().then_some(text));
+    let source = match path {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read file {path} ({error})"))?,
+        None => text.strip_prefix("text:").unwrap_or(text).to_owned(),
+    };
+    parse_script(&source).map(|parsed| parsed.expr).map_err(|error| error.to_string())
+}
+
+async fn originate(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let alias = invocation.param("new").to_owned();
+    check_new::<Contracts>(&context, &invocation, &alias, "contract")?;
+    let balance = invocation.read_param("qty", Mutez::parse_tez)?;
+    let signer = context.signer(&invocation, "src")?;
+    let code = invocation.read_param("prg", script)?;
+    let storage = invocation.read_option("init", data)?.unwrap_or_else(Micheline::unit);
+    let delegate = invocation.read_option("delegate", |text| context.wallet.address(text))?;
+    let body = Origination { balance, delegate, script: Script { code, storage } };
+    let outcome = operate::send(&context, &invocation, signer, body).await?;
+    let Some(Applied::Origination(result)) = outcome.applied() else { return Ok(()) };
+    let Some(contract) = result.originated_contracts.first() else { return Ok(()) };
+    if outcome.injected {
+        println!("New contract {contract} originated.");
+        context.wallet.remember::<Contracts>(&alias, *contract, true).map_err(CliError::failed)?;
+        println!("Contract memorized as {alias}.");
+    }
+    Ok(())
+}
+
+/// Refuses an alias that names something already, before anything is injected.
+pub fn check_new<E: soru_l1::wallet::Entity>(
+    context: &Context,
+    invocation: &Invocation,
+    alias: &str,
+    what: &str,
+) -> Result<(), CliError>
+where
+    E::Value: std::fmt::Display,
+{
+    match context.wallet.aliases::<E>().find(alias).map_err(CliError::failed)? {
+        Some(value) if !invocation.switch("force") => Err(CliError::Usage(format!(
+            "The {what} alias {alias} already exists.\n  The current value is {value}.\nUse --force to update"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn transfer(invocation: Invocation) -> Result<(), CliError> {
+    let amount = invocation.read_param("qty", Mutez::parse_tez)?;
+    pay(invocation, amount).await
+}
+
+async fn call(invocation: Invocation) -> Result<(), CliError> {
+    pay(invocation, Mutez(0)).await
+}
+
+async fn pay(invocation: Invocation, amount: Mutez) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let signer = context.signer(&invocation, "src")?;
+    let destination = context.contract(&invocation, "dst")?;
+    let entrypoint: Entrypoint = invocation.parse_option("entrypoint")?.unwrap_or_default();
+    let value = invocation.read_option("arg", data)?.unwrap_or_else(Micheline::unit);
+    let body = Transaction { amount, destination, parameters: Parameters { entrypoint, value } };
+    operate::send(&context, &invocation, signer, body).await?;
+    Ok(())
+}
+
+async fn remember(invocation: Invocation) -> Result<(), CliError> {
+    let contract: ContractHash = invocation.parse_param("src")?;
+    super::context::wallet(&invocation)
+        .remember::<Contracts>(invocation.param("new"), contract, invocation.switch("force"))
+        .map_err(|error| CliError::Usage(error.to_string()))
+}
+
+async fn forget(invocation: Invocation) -> Result<(), CliError> {
+    super::context::wallet(&invocation)
+        .forget::<Contracts>(invocation.param("name"))
+        .map_err(|error| CliError::Usage(error.to_string()))
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let wallet = super::context::wallet(&invocation);
+    for (alias, contract) in wallet.aliases::<Contracts>().list().map_err(CliError::failed)? {
+        println!("{alias}: {contract}");
+    }
+    for known in wallet.known_addresses().map_err(CliError::failed)? {
+        println!("{}: {}", known.alias, known.address);
+    }
+    Ok(())
+}
+
+async fn show(invocation: Invocation) -> Result<(), CliError> {
+    let wallet = super::context::wallet(&invocation);
+    println!("{}", invocation.read_param("name", |text| wallet.contract(text))?);
+    Ok(())
+}
