@@ -1,7 +1,12 @@
 //! The one binary: it acts by the name it is called by (`octez-client`, `octez-smart-rollup-node`, …) or by its first
 //! word (`soru client …`).
 
+mod client;
+mod demo;
 mod grammar;
+mod http;
+mod logging;
+mod shutdown;
 mod tools;
 
 use grammar::{CliError, Request};

@@ -2,6 +2,10 @@
 
 mod codec;
 pub mod link;
+mod pvm;
+mod rollup_client;
+mod rollup_node;
+pub mod sandbox;
 mod soru;
 
 use crate::grammar::Tool;
@@ -12,15 +16,34 @@ use std::path::Path;
 pub enum Role {
     /// `soru` itself: the words that belong to no other tool.
     Soru,
+    /// `octez-client`.
+    Client,
     /// `octez-codec`.
     Codec,
+    /// `octez-node`: the embedded layer 1.
+    Layer1,
+    /// `octez-smart-rollup-node`.
+    RollupNode,
+    /// `octez-smart-rollup-client`.
+    RollupClient,
 }
 
 /// The names of the reference's programs (without protocol suffix) and the role each means.
-const NAMES: &[(&str, Role)] = &[("octez-codec", Role::Codec)];
+const NAMES: &[(&str, Role)] = &[
+    ("octez-client", Role::Client),
+    ("octez-codec", Role::Codec),
+    ("octez-node", Role::Layer1),
+    ("octez-smart-rollup-node", Role::RollupNode),
+    ("octez-smart-rollup-client", Role::RollupClient),
+];
 
 /// The first words after `soru` and the role each means.
-const WORDS: &[(&str, Role)] = &[("codec", Role::Codec)];
+const WORDS: &[(&str, Role)] = &[
+    ("client", Role::Client),
+    ("codec", Role::Codec),
+    ("node", Role::RollupNode),
+    ("rollup-client", Role::RollupClient),
+];
 
 /// Text of `--version` for every role.
 pub fn version() -> String {
@@ -47,7 +70,11 @@ impl Role {
     fn tool(self, name: String) -> Tool {
         match self {
             Role::Soru => soru::tool(name),
+            Role::Client => crate::client::tool(name),
             Role::Codec => codec::tool(name),
+            Role::Layer1 => sandbox::tool(name),
+            Role::RollupNode => rollup_node::tool(name),
+            Role::RollupClient => rollup_client::tool(name),
         }
     }
 }

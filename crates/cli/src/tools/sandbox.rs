@@ -9,15 +9,30 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 const DATA_DIR: Opt = Opt::value("data-dir", Some('d'), "path", "where the chain is kept (default: ~/.tezos-node)");
-const RPC_ADDR: Opt = Opt::value("rpc-addr", None, "addr[:port]", "where the RPC listens (default: 127.0.0.1:8732; port 0 takes a free one)");
+const RPC_ADDR: Opt = Opt::value(
+    "rpc-addr",
+    None,
+    "addr[:port]",
+    "where the RPC listens (default: 127.0.0.1:8732; port 0 takes a free one)",
+);
 
 /// Options of a new or continued chain.
 pub const CHAIN: &[Opt] = &[
     DATA_DIR,
     RPC_ADDR,
     Opt::value("block-time", None, "seconds|manual|on-operation", "when blocks are made (default: 1)"),
-    Opt::value("preset", None, "mainnet|dailynet|test", "constants of a new chain (default: dailynet, with a challenge window of 40 blocks)"),
-    Opt::value("constants", None, "file", "JSON object of constants in place of the preset's, by their names in /context/constants"),
+    Opt::value(
+        "preset",
+        None,
+        "mainnet|dailynet|test",
+        "constants of a new chain (default: dailynet, with a challenge window of 40 blocks)",
+    ),
+    Opt::value(
+        "constants",
+        None,
+        "file",
+        "JSON object of constants in place of the preset's, by their names in /context/constants",
+    ),
     shutdown::WITH_STDIN,
 ];
 
@@ -113,13 +128,19 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let data_dir = config.data_dir.clone();
     let block_time = config.block_time;
     let shutdown = shutdown::token(&invocation);
-    let sandbox = soru_sandbox::Sandbox::start(config, shutdown.clone()).await.map_err(CliError::failed)?;
-    println!("Sandbox layer 1 in {}: chain {}, blocks: {block_time}", data_dir.display(), sandbox.chain_id());
+    let sandbox = soru_sandbox::Sandbox::start(config).await.map_err(CliError::failed)?;
+    println!("Sandbox layer 1 in {}: chain {}, block time {block_time}", data_dir.display(), sandbox.node().chain_id());
     for account in BOOTSTRAP {
         println!("  {} {} unencrypted:{}", account.alias, account.address, account.secret_key);
     }
-    println!("RPC server listening on http://{}", sandbox.address());
-    sandbox.wait().await.map_err(CliError::failed)
+    println!("RPC server listening on {}", sandbox.url());
+    tokio::select! {
+        () = shutdown.cancelled() => {
+            sandbox.stop().await;
+            Ok(())
+        }
+        error = sandbox.failed() => Err(CliError::failed(error)),
+    }
 }
 
 fn network(invocation: &Invocation) -> Result<(), CliError> {
@@ -173,7 +194,9 @@ pub fn tool(name: String) -> Tool {
         version: super::version(),
         globals: &[],
         commands: vec![
-            Command::new("Node", "config init", &[INIT, NETWORK, IGNORED], "Write <data-dir>/config.json.", |i| Box::pin(init(i))),
+            Command::new("Node", "config init", &[INIT, NETWORK, IGNORED], "Write <data-dir>/config.json.", |i| {
+                Box::pin(init(i))
+            }),
             Command::new("Node", "run", &[CHAIN, NETWORK, IGNORED], "Run the embedded layer 1.", |i| Box::pin(run(i))),
         ],
     }
