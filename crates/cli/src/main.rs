@@ -16,13 +16,10 @@ fn main() -> ExitCode {
     let mut argv = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let called_as = argv.next().unwrap_or_default();
     let (tool, words) = tools::choose(&called_as, argv.collect());
-    match grammar::parse(&tool, &words).and_then(|request| run(request)) {
+    match grammar::parse(&tool, &words).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = error.to_string();
-            if !text.is_empty() {
-                eprintln!("{text}");
-            }
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

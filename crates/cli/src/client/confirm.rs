@@ -3,7 +3,7 @@
 use super::context::{Context, rpc_failed};
 use crate::grammar::CliError;
 use soru_tezos::block::BlockOperation;
-use soru_tezos::hash::{BlockHash, OperationHash};
+use soru_tezos::hash::OperationHash;
 use soru_tezos::scalar::Level;
 
 /// Blocks after which an operation that was not included cannot be any more, on any network we know.
@@ -31,8 +31,6 @@ pub async fn bootstrapped(context: &Context) -> Result<(), CliError> {
 
 /// An operation in its block.
 pub struct Found {
-    /// The block.
-    pub block: BlockHash,
     /// Its level.
     pub level: Level,
     /// The operation with its receipts.
@@ -46,7 +44,7 @@ async fn look(context: &Context, hash: &OperationHash, level: Level) -> Result<O
     let block = context.rpc.block_hash(level).await.map_err(rpc_failed)?;
     let operation = context.rpc.operation(block, MANAGER_PASS, offset).await.map_err(rpc_failed)?;
     println!("Operation found in block: {block} (pass: {MANAGER_PASS}, offset: {offset})");
-    Ok(Some(Found { block, level, operation }))
+    Ok(Some(Found { level, operation }))
 }
 
 /// Waits until an operation is in a block after `from` and `confirmations` blocks stand on it.

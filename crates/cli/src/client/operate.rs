@@ -120,17 +120,14 @@ pub async fn send(
 
 /// An operation that was fine on trial can still fail in its block.
 fn check_applied(receipts: &[ManagerReceipt]) -> Result<(), CliError> {
-    let results =
-        receipts.iter().filter_map(|receipt| receipt.metadata.as_ref()).map(|metadata| &metadata.operation_result);
-    for result in results.filter(|result| result.applied().is_none()) {
-        let trace = result.errors();
-        return Err(CliError::Usage(if trace.is_empty() {
-            format!("The operation was included, but {}", result.status())
-        } else {
-            errors::describe_all(trace)
-        }));
+    let mut results = receipts.iter().filter_map(|receipt| Some(&receipt.metadata.as_ref()?.operation_result));
+    match results.find(|result| result.applied().is_none()) {
+        None => Ok(()),
+        Some(result) if result.errors().is_empty() => {
+            Err(CliError::Usage(format!("The operation was included, but {}", result.status())))
+        }
+        Some(result) => Err(CliError::Usage(errors::describe_all(result.errors()))),
     }
-    Ok(())
 }
 
 struct Suggestion<'a> {

@@ -13,6 +13,9 @@ use soru_tezos::rollup::{GameResult, GameStatus, LossReason, Refutation, Step, W
 use soru_tezos::scalar::{Milligas, Mutez};
 use std::fmt::{Display, Write};
 
+/// Columns of a line.
+const WIDTH: usize = 78;
+
 /// The sign of the currency.
 pub const TEZ: &str = "ꜩ";
 
@@ -46,9 +49,9 @@ impl Lines {
     /// `label: expression` on one line, or the expression as a block below the label.
     fn broken_expression(&mut self, label: &str, expression: &Micheline) {
         let text = print(expression);
-        if text.lines().nth(1).is_none() && self.indent + label.len() + 2 + text.chars().count() <= 78 {
-            self.line(format_args!("{label}: {text}"));
-        } else if text.lines().nth(1).is_none() && text.starts_with("0x") {
+        let one_line = text.lines().nth(1).is_none();
+        // bytes have no place to break
+        if one_line && (text.starts_with("0x") || self.indent + label.len() + 2 + text.chars().count() <= WIDTH) {
             self.line(format_args!("{label}: {text}"));
         } else {
             self.block(format_args!("{label}:"), |lines| text.lines().for_each(|line| lines.line(line)));

@@ -20,8 +20,6 @@ pub enum CliError {
     Usage(String),
     /// Something went wrong while running: printed under `Fatal error:`.
     Failed(String),
-    /// Everything worth saying has been printed already.
-    Reported,
 }
 
 impl CliError {
@@ -46,7 +44,6 @@ impl fmt::Display for CliError {
         let (head, text) = match self {
             CliError::Usage(text) => ("Error:", text),
             CliError::Failed(text) => ("Fatal error:", text),
-            CliError::Reported => return Ok(()),
         };
         f.write_str(head)?;
         for line in text.lines() {
