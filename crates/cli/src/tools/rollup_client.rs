@@ -36,26 +36,23 @@ struct TextTransaction {
     parameters_ty: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<TextTransaction>),
-    One(TextTransaction),
-}
-
 fn michelson(text: &str) -> Result<Micheline, String> {
     parse_expression(text).map(|parsed| parsed.expr).map_err(|error| format!("'{text}' is not Michelson: {error}"))
 }
 
+/// The transactions of a JSON list; a single one may stand without the list.
+fn transactions(json: &str) -> serde_json::Result<Vec<TextTransaction>> {
+    match serde_json::from_str(json)? {
+        list @ Value::Array(_) => serde_json::from_value(list),
+        one => Ok(vec![serde_json::from_value(one)?]),
+    }
+}
+
 /// The outbox message of a JSON list of transactions: typed when all have `parameters_ty`, untyped when none has.
 fn outbox_message(json: &str) -> Result<OutboxMessage, String> {
-    let many: OneOrMany = serde_json::from_str(json).map_err(|error| {
+    let transactions = transactions(json).map_err(|error| {
         format!("{error}: give a list of {{\"destination\", \"parameters\", \"entrypoint\"?, \"parameters_ty\"?}} with Michelson as text")
     })?;
-    let transactions = match many {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    };
     let typed = transactions.iter().filter(|transaction| transaction.parameters_ty.is_some()).count();
     if typed != 0 && typed != transactions.len() {
         return Err("give parameters_ty for all transactions, or for none".to_owned());
