@@ -85,18 +85,31 @@ fn urgent_first_then_ordered_then_in_order_of_arrival() {
 }
 
 #[test]
-fn unique_kinds_are_added_once_at_every_stage() {
+fn a_cementation_in_a_block_does_not_stand_for_the_next() {
     let mut queue = Queue::new(QueueLimits::default());
-    let id = queue.add(cement(1), None).unwrap();
-    assert_eq!(queue.add(cement(1), None).unwrap(), id);
-    assert_eq!(queue.counts(), (1, 0, 0));
+    queue.add(cement(1), None).unwrap();
     let batch = queue.next_batch();
     queue.injected(carrier(1), source(), Level(5), batch.clone(), 0);
     queue.add(cement(1), None).unwrap();
     assert_eq!(queue.counts(), (0, 1, 0));
-    assert!(queue.busy().contains(&source()));
     queue.on_added_block(block(6, 0), &[shown(carrier(1), &batch, vec![applied()])]);
     queue.add(cement(1), None).unwrap();
+    assert_eq!(queue.counts(), (1, 0, 1));
+}
+
+#[test]
+fn unique_kinds_are_added_once_at_every_stage() {
+    let mut queue = Queue::new(QueueLimits::default());
+    let id = queue.add(timeout(), None).unwrap();
+    assert_eq!(queue.add(timeout(), None).unwrap(), id);
+    assert_eq!(queue.counts(), (1, 0, 0));
+    let batch = queue.next_batch();
+    queue.injected(carrier(1), source(), Level(5), batch.clone(), 0);
+    queue.add(timeout(), None).unwrap();
+    assert_eq!(queue.counts(), (0, 1, 0));
+    assert!(queue.busy().contains(&source()));
+    queue.on_added_block(block(6, 0), &[shown(carrier(1), &batch, vec![applied()])]);
+    queue.add(timeout(), None).unwrap();
     assert_eq!(queue.counts(), (0, 0, 1));
     assert!(queue.busy().is_empty());
     assert_eq!(queue.status(&id), Some(Status::Included(carrier(1), block(6, 0))));
