@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{SORU, eventually, json, processes_of, run};
+use common::{Program, SORU, eventually, json, processes_of, run};
 
 #[test]
 fn plays_a_rollups_life_and_ends_what_it_started() {
@@ -29,6 +29,18 @@ fn plays_a_rollups_life_and_ends_what_it_started() {
         assert!(message["commitment"].as_str().unwrap().starts_with("src1"), "{message}");
         assert!(message["proof_bytes"].as_u64().unwrap() > 0, "{message}");
     }
+    eventually("the layer 1 and the rollup node end", || processes_of(&home).is_empty().then_some(()));
+}
+
+#[test]
+fn what_it_started_ends_when_it_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("kept");
+    let demo = Program::start(SORU, dir.path(), &["demo", "--keep", home.to_str().unwrap()]);
+    demo.says("node is listening to");
+    // the demo itself, the layer 1 and the rollup node
+    assert!(processes_of(&home).len() >= 3, "{:?}", processes_of(&home));
+    drop(demo);
     eventually("the layer 1 and the rollup node end", || processes_of(&home).is_empty().then_some(()));
 }
 
