@@ -26,6 +26,8 @@ pub enum Role {
     RollupNode,
     /// `octez-smart-rollup-client`.
     RollupClient,
+    /// A program of the reference that this version does not have yet.
+    NotYet,
 }
 
 /// The names of the reference's programs (without protocol suffix) and the role each means.
@@ -35,6 +37,8 @@ const NAMES: &[(&str, Role)] = &[
     ("octez-node", Role::Layer1),
     ("octez-smart-rollup-node", Role::RollupNode),
     ("octez-smart-rollup-client", Role::RollupClient),
+    ("octez-smart-rollup-wasm-debugger", Role::NotYet),
+    ("smart-rollup-installer", Role::NotYet),
 ];
 
 /// The first words after `soru` and the role each means.
@@ -43,6 +47,8 @@ const WORDS: &[(&str, Role)] = &[
     ("codec", Role::Codec),
     ("node", Role::RollupNode),
     ("rollup-client", Role::RollupClient),
+    ("debugger", Role::NotYet),
+    ("installer", Role::NotYet),
 ];
 
 /// Text of `--version` for every role.
@@ -75,20 +81,28 @@ impl Role {
             Role::Layer1 => sandbox::tool(name),
             Role::RollupNode => rollup_node::tool(name),
             Role::RollupClient => rollup_client::tool(name),
+            Role::NotYet => not_yet(name),
         }
     }
+}
+
+/// A tool without commands: its help, which is all it has, says that it is not there yet.
+fn not_yet(name: String) -> Tool {
+    let doc = "This program is not available in this version of soru yet.";
+    Tool { name, doc, version: version(), globals: &[], commands: Vec::new() }
 }
 
 /// The tool a command line means, and the words left for it.
 pub fn choose(called_as: &str, mut words: Vec<String>) -> (Tool, Vec<String>) {
     let program = Path::new(called_as).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let left = |role: Role, words: Vec<String>| if role == Role::NotYet { Vec::new() } else { words };
     if let Some(role) = Role::of_program(&program) {
-        return (role.tool(program), words);
+        return (role.tool(program), left(role, words));
     }
     match words.first().and_then(|word| Role::of_word(word)) {
         Some(role) => {
             let name = format!("soru {}", words.remove(0));
-            (role.tool(name), words)
+            (role.tool(name), left(role, words))
         }
         None => (Role::Soru.tool("soru".to_owned()), words),
     }

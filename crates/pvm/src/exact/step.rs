@@ -65,10 +65,8 @@ fn truncated(exception: &Exception) -> Text {
 /// The stuck state of an exception, by what the machine was doing (§5.9).
 fn stuck(phase: &str, exception: &Exception) -> StuckError {
     let Some(explanation) = &exception.interpreter else { return StuckError::Unknown(truncated(exception)) };
-    let error = InterpreterError {
-        raw_exception: truncated(exception),
-        explanation: explanation.as_ref().map(Text::whole),
-    };
+    let error =
+        InterpreterError { raw_exception: truncated(exception), explanation: explanation.as_ref().map(Text::whole) };
     match phase {
         "decode" => StuckError::Decode(error),
         "link" => StuckError::Link(error.raw_exception),
