@@ -1,6 +1,7 @@
 //! What long-running commands log, and where: one line an event on the error stream. `SORU_LOG` (like
 //! `info,soru_node=debug`) chooses; `TEZOS_LOG` of the reference is honoured as far as it names a level.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging; `requests` adds every request to a layer 1.

@@ -13,6 +13,7 @@ use grammar::{CliError, Request};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    end_quietly_with_the_reader();
     let mut argv = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let called_as = argv.next().unwrap_or_default();
     let (tool, words) = tools::choose(&called_as, argv.collect());
@@ -23,6 +24,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `soru … | head` is an ordinary command line: when the reader closes the pipe there is nothing more to do. The print
+/// macros panic then, which is caught here before it says anything.
+fn end_quietly_with_the_reader() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if message.starts_with("failed printing to stdout") {
+            std::process::exit(0);
+        }
+        default(panic);
+    }));
 }
 
 fn run(request: Request) -> Result<(), CliError> {
