@@ -1,6 +1,7 @@
 //! The tools the binary can act as, and the names under which it does.
 
 mod codec;
+mod conformance;
 pub mod link;
 mod pvm;
 mod rollup_client;

@@ -1,5 +1,6 @@
 //! `soru pvm`: looking into the PVM without a chain.
 
+use super::conformance;
 use crate::grammar::{CliError, Command, Invocation, Opt};
 use serde::Deserialize;
 use serde_json::json;
@@ -105,11 +106,20 @@ fn fast(case: &Case) -> Result<(), CliError> {
 
 /// The commands of `soru` itself.
 pub fn commands() -> Vec<Command> {
-    vec![Command::new(
-        "PVM",
-        "pvm trace <file>",
-        &[TRACE],
-        "Play a case (kernel, inboxes, preimages in JSON) and print the state at each tick of its checkpoints, a JSON line each.",
-        |i| Box::pin(trace(i)),
-    )]
+    vec![
+        Command::new(
+            "PVM",
+            "pvm trace <file>",
+            &[TRACE],
+            "Play a case (kernel, inboxes, preimages in JSON) and print the state at each tick of its checkpoints, a JSON line each.",
+            |i| Box::pin(trace(i)),
+        ),
+        Command::new(
+            "PVM",
+            "pvm conformance [path]",
+            &[],
+            "Play every case below the paths, and compare states and proofs with what the cases record.",
+            |i| Box::pin(conformance::run(i)),
+        ),
+    ]
 }
