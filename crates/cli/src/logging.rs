@@ -16,8 +16,9 @@ pub fn start(requests: bool) {
     };
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     // a second start in one process changes nothing
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let colours = std::io::stderr().is_terminal();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = logger.with_ansi(colours).with_target(false).try_init();
 }
 
 /// The level of the rule `* -> level`, in our words.
