@@ -22,8 +22,8 @@ use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::ScriptExprHash;
 use soru_tezos::micheline::{Micheline, Prim};
 
-/// Deepest nesting of code and values that is typechecked.
-pub const MAX_NESTING: usize = 300;
+/// Deepest nesting of code and values that is typechecked: an unoptimised level takes some 7 KB of a stack of 2 MB.
+pub const MAX_NESTING: usize = 120;
 
 /// Types and values are read, checked and written with the chain at hand (for contracts and big maps) and gas to pay.
 pub struct Typer<'a> {
