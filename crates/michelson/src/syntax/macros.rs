@@ -45,26 +45,39 @@ struct Macro<'a> {
 type Expansion = Result<Option<Ast>, MacroProblem>;
 
 /// Expands `ast` and everything in it.
-pub(super) fn expand(ast: Ast, depth: usize) -> Result<Ast, SyntaxError> {
-    let span = ast.span;
+pub(super) fn expand(mut ast: Ast, depth: usize) -> Result<Ast, SyntaxError> {
+    expand_in_place(&mut ast, depth)?;
+    Ok(ast)
+}
+
+/// The recursion has frames as small as can be: it goes [`MAX_DEPTH`] levels deep on a thread's stack.
+fn expand_in_place(ast: &mut Ast, depth: usize) -> Result<(), SyntaxError> {
     if depth > MAX_DEPTH {
-        return Err(SyntaxError { span, problem: SyntaxProblem::Deep });
+        return Err(SyntaxError { span: ast.span, problem: SyntaxProblem::Deep });
     }
-    let replacement = match &ast.node {
-        Node::Prim { name, args, annots } if name.len() <= MAX_MACRO => {
-            let found = Macro { span, name, args, annots };
-            found.expansion().map_err(|problem| SyntaxError { span, problem: SyntaxProblem::Macro(problem) })?
+    replace(ast)?;
+    if let Node::Seq(items) | Node::Prim { args: items, .. } = &mut ast.node {
+        for item in items {
+            expand_in_place(item, depth + 1)?;
         }
-        _ => None,
-    };
-    let ast = replacement.unwrap_or(ast);
-    let all = |items: Vec<Ast>| items.into_iter().map(|item| expand(item, depth + 1)).collect::<Result<_, _>>();
-    let node = match ast.node {
-        Node::Seq(items) => Node::Seq(all(items)?),
-        Node::Prim { name, args, annots } => Node::Prim { name, args: all(args)?, annots },
-        leaf => leaf,
-    };
-    Ok(Ast { span, node })
+    }
+    Ok(())
+}
+
+/// Puts the expansion of a macro in its place.
+#[inline(never)]
+fn replace(ast: &mut Ast) -> Result<(), SyntaxError> {
+    let span = ast.span;
+    let Node::Prim { name, args, annots } = &ast.node else { return Ok(()) };
+    if name.len() <= MAX_MACRO {
+        let found = Macro { span, name, args, annots };
+        let expansion =
+            found.expansion().map_err(|problem| SyntaxError { span, problem: SyntaxProblem::Macro(problem) })?;
+        if let Some(expansion) = expansion {
+            ast.node = expansion.node;
+        }
+    }
+    Ok(())
 }
 
 fn texts(annots: &[&str]) -> Vec<String> {
