@@ -2,7 +2,7 @@
 //! waiting for a layer 1. Once with every level flushed to disk, once with flushes shared as while catching up.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-#[path = "../tests/support/recording.rs"]
+#[path = "../tests/it/support/recording.rs"]
 mod recording;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,0 +1,169 @@
+//! The binary as a user runs it: commands to their end, programs until dropped, each test in a directory of its own.
+#![allow(dead_code)] // every test file uses its own part
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// The built binary.
+pub const SORU: &str = env!("CARGO_BIN_EXE_soru");
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The kernel of the tour: it copies external messages to its outbox.
+pub const ECHO: &str = include_str!("../../../src/demo/echo.wat");
+
+/// What a command left.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The output of a command that must succeed.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// The errors of a command that must fail with code 1 and say all of `signs`.
+    #[track_caller]
+    pub fn fails_saying(self, signs: &[&str]) -> String {
+        assert_eq!(self.code, Some(1), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        for sign in signs {
+            assert!(self.stderr.contains(sign), "'{sign}' is not in:\n{}", self.stderr);
+        }
+        self.stderr
+    }
+}
+
+/// Runs a program to its end in `dir`, which is its home too; one that does not end in time is stopped.
+#[track_caller]
+pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, dir: &Path, words: &[S]) -> Ran {
+    let child = command(program, dir).args(words).stdin(Stdio::null()).spawn().unwrap();
+    let id = child.id();
+    let (done, output) = channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    match output.recv_timeout(PATIENCE) {
+        Ok(output) => {
+            let Output { status, stdout, stderr } = output.unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+        }
+        Err(_) => {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+            panic!("a command did not end within {PATIENCE:?}");
+        }
+    }
+}
+
+fn command(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env("HOME", dir).env_remove("TEZOS_CLIENT_DIR");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running program; dropping it kills it.
+pub struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    pub fn start<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, dir: &Path, words: &[S]) -> Program {
+        let mut child = command(program, dir).args(words).stdin(Stdio::piped()).spawn().unwrap();
+        let (send, lines) = channel();
+        let errors = send.clone();
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|l| send.send(l)));
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| errors.send(line))
+        });
+        Program { stdin: child.stdin.take(), child, lines }
+    }
+
+    /// Waits for a line with `sign`, and returns what follows it there.
+    #[track_caller]
+    pub fn says(&self, sign: &str) -> String {
+        let (begin, mut seen) = (Instant::now(), String::new());
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
+                Ok(line) => match line.split_once(sign) {
+                    Some((_, rest)) => return rest.trim().to_owned(),
+                    None => seen.extend([&line, "\n"]),
+                },
+                Err(RecvTimeoutError::Timeout) => panic!("'{sign}' was not said in time:\n{seen}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("ended without saying '{sign}':\n{seen}"),
+            }
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Closes the standard input, on which a program with `--stop-with-stdin` ends, and returns its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.stdin.take();
+        eventually("the program ends", || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until there is an answer.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    panic!("not in time: {what}");
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The echo kernel in hexadecimal.
+pub fn echo_kernel() -> String {
+    hex::encode(wat::parse_str(ECHO).unwrap())
+}
+
+/// The word behind `label`.
+#[track_caller]
+pub fn word_after<'t>(text: &'t str, label: &str) -> &'t str {
+    let (_, rest) = text.split_once(label).unwrap_or_else(|| panic!("'{label}' is not in:\n{text}"));
+    rest.trim_start_matches(['\'', ' ']).split(|c: char| c.is_whitespace() || c == '\'').next().unwrap()
+}
+
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Command lines of the processes that mention `dir`.
+pub fn processes_of(dir: &Path) -> Vec<String> {
+    let dir = dir.to_str().unwrap();
+    let of = |path: PathBuf| String::from_utf8(std::fs::read(path.join("cmdline")).ok()?).ok();
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| of(entry.unwrap().path()));
+    all.filter(|line| line.contains(dir)).map(|line| line.replace('\0', " ")).collect()
+}

@@ -1,0 +1,12 @@
+//! Tests of the binary from outside.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod bad_input;
+mod codec;
+mod common;
+mod demo;
+mod page;
+mod preimage;
+mod pvm;
+mod readme;
+mod restart;

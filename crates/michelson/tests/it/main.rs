@@ -1,0 +1,6 @@
+//! Tests of the language: syntax, scripts, and the reference's own unit tests.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod scripts;
+mod syntax;
+mod tzt;

@@ -1,0 +1,6 @@
+//! Tests of the layer 1: recorded chains, and the RPC from outside.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod http;
+mod replay;
+mod support;
