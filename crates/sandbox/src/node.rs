@@ -189,7 +189,7 @@ impl Node {
                 let text = format!("Operation {} is branched on a block which is too old", pending.hash);
                 return Err(Some((Class::Outdated, vec![TezosError::failure(text)])));
             }
-            validate(ledger, &pending.operation, Signed::Unchecked, BlockGas::Whole)
+            validate(ledger, ledger.level.after(1), &pending.operation, Signed::Unchecked, BlockGas::Whole)
                 .map(|_| ())
                 .map_err(|trace| Some((Class::of(&trace), trace)))
         });
@@ -246,8 +246,8 @@ impl Node {
             }
         }
         let ledger = view.head_ledger().map_err(server_error)?;
-        let checked =
-            validate(&ledger, &pending.operation, Signed::Bytes(bytes.get(..signed).unwrap_or(bytes)), BlockGas::Whole);
+        let signed = Signed::Bytes(bytes.get(..signed).unwrap_or(bytes));
+        let checked = validate(&ledger, ledger.level.after(1), &pending.operation, signed, BlockGas::Whole);
         let sentences = |trace: &Trace| {
             let text: Vec<String> = trace.iter().map(errors::sentence).collect();
             format!("Error while validating injected operation {hash}:\nError:\n  {}\n", text.join("\n  "))

@@ -9,7 +9,7 @@ use soru_tezos::hash::BlockHash;
 use std::path::{Path, PathBuf};
 
 /// Version of the format of the file. Another version is refused.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 const FILE: &str = "chain.redb";
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");

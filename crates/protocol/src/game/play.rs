@@ -4,6 +4,7 @@ use super::RunningGame;
 use super::dissection::{DissectionRule, check_dissection};
 use super::proof::{ProofContext, Referee, StepProofs};
 use crate::error::RollupError;
+use crate::gas::Work;
 use crate::rollup::{Env, Rollup};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::number::N;
@@ -30,6 +31,8 @@ pub struct Moved {
     pub game_status: GameStatus,
     /// What its end cost.
     pub balance_updates: Vec<BalanceUpdate>,
+    /// What the move cost.
+    pub work: Work,
 }
 
 /// What a timeout did: the same as a last move.
@@ -59,21 +62,20 @@ impl Rollup {
         if played.player != stakers.staker(turn) {
             return Err(RollupError::WrongTurn);
         }
-        let next = match self.forfeited(&stakers) {
-            Some(result) => Next::Ends(result),
-            None => {
-                let rule = DissectionRule::of(self.kind, env.protocol.wasm().ticks_per_snapshot);
-                let referee = Referee { rollup: self, game: &running.game, context, proofs };
-                referee.judge(rule, played.opponent, played)?
-            }
-        };
+        if let Some(result) = self.forfeited(&stakers) {
+            return Ok(self.end_game(env, stakers, result, Work::Timeout));
+        }
+        let rule = DissectionRule::of(self.kind, env.protocol.wasm().ticks_per_snapshot);
+        let referee = Referee { rollup: self, game: &running.game, context, proofs };
+        let next = referee.judge(rule, played.opponent, played)?;
+        let work = work(&running.game, played.step, matches!(next, Next::Ends(_)));
         match next {
-            Next::Ends(result) => Ok(self.end_game(env, stakers, result)),
+            Next::Ends(result) => Ok(self.end_game(env, stakers, result, work)),
             Next::Goes(game_state) => {
                 let game = Game { turn: turn.opponent(), game_state, ..running.game };
                 let timeout = running.timeout.after_move(turn, env.level);
                 self.games.insert(stakers, RunningGame { game, timeout });
-                Ok(Moved { game_status: GameStatus::Ongoing, balance_updates: Vec::new() })
+                Ok(Moved { game_status: GameStatus::Ongoing, balance_updates: Vec::new(), work })
             }
         }
     }
@@ -115,11 +117,11 @@ impl Rollup {
     /// As [`Rollup::timeout_result`].
     pub fn time_out(&mut self, env: &Env<'_>, stakers: Stakers) -> Result<TimedOut, RollupError> {
         let result = self.timeout_result(env, &stakers)?;
-        Ok(self.end_game(env, stakers, result))
+        Ok(self.end_game(env, stakers, result, Work::Timeout))
     }
 
     /// Removes a game, takes the bonds of those who lost and rewards the winner.
-    fn end_game(&mut self, env: &Env<'_>, stakers: Stakers, result: GameResult) -> Moved {
+    fn end_game(&mut self, env: &Env<'_>, stakers: Stakers, result: GameResult, work: Work) -> Moved {
         self.games.remove(&stakers);
         let balance_updates = match result {
             GameResult::Loser { player, .. } => {
@@ -136,7 +138,22 @@ impl Rollup {
                 updates
             }
         };
-        Moved { game_status: GameStatus::Ended(result), balance_updates }
+        Moved { game_status: GameStatus::Ended(result), balance_updates, work }
+    }
+}
+
+/// What it costs to judge a step.
+fn work(game: &Game, step: &Step, ends: bool) -> Work {
+    let before = match &game.game_state {
+        GameState::Dissecting { dissection, .. } => dissection.len() as u64,
+        GameState::FinalMove { .. } => 2,
+    };
+    match step {
+        Step::Dissection(chunks) => {
+            let states = chunks.iter().filter(|chunk| chunk.state_hash.is_some()).count() as u64;
+            Work::Dissect { chunks: chunks.len() as u64, states, before }
+        }
+        Step::Proof(_) => Work::Prove { ends },
     }
 }
 

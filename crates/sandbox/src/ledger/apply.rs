@@ -9,6 +9,7 @@ use super::validate::{BlockGas, Signed, validate};
 use super::{Ledger, digest};
 use soru_protocol::RollupError;
 use soru_protocol::constants::MAX_MESSAGES_PER_LEVEL;
+use soru_protocol::dal::after_unused_level;
 use soru_protocol::inbox::{LevelInbox, LevelStart, next_inbox};
 use soru_tezos::contract::Contract;
 use soru_tezos::hash::{BlockHash, ChainId, OperationHash};
@@ -113,7 +114,7 @@ impl Application {
     /// # Errors
     /// The trace that refuses it.
     pub fn check(&self, operation: &Operation, signed: Signed<'_>) -> Result<(), Trace> {
-        validate(&self.ledger, operation, signed, BlockGas::Left(self.gas_left)).map(|_| ())
+        validate(&self.ledger, self.block.level, operation, signed, BlockGas::Left(self.gas_left)).map(|_| ())
     }
 
     /// Applies an operation that was checked, and tells what became of its contents.
@@ -189,6 +190,7 @@ impl Application {
         let baker = Contract::Implicit(self.block.baker);
         self.level_inbox.end();
         self.ledger.inbox = next_inbox(&self.ledger.inbox, self.level_inbox.witness());
+        self.ledger.dal = after_unused_level(&self.ledger.dal, &self.ledger.constants.dal, self.block.level);
         self.ledger.credit(&baker, self.fees)?;
         let balance_updates =
             BalanceUpdate::movement(Balance::BlockFees, Balance::Contract(baker), self.fees, Origin::Block);

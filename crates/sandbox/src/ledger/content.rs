@@ -75,6 +75,8 @@ impl Run<'_> {
             ManagerBody::SmartRollupAddMessages(messages) => self.add_messages(messages),
             ManagerBody::SmartRollupPublish(publish) => self.publish(content.source, publish),
             ManagerBody::SmartRollupCement(cement) => self.cement(&cement.rollup),
+            ManagerBody::SmartRollupRefute(refute) => self.refute(content.source, refute),
+            ManagerBody::SmartRollupTimeout(timeout) => self.time_out(timeout),
             ManagerBody::SmartRollupRecoverBond(recover) => self.recover_bond(recover),
             ManagerBody::SmartRollupExecuteOutboxMessage(execute) => self.execute_outbox_message(execute),
             other => Err(unsupported(other.kind())),

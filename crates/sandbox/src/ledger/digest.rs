@@ -114,7 +114,7 @@ fn tables(digest: &mut Digest, before: Option<&Ledger>, after: &Ledger) {
     }
     let singles = |ledger: &Ledger| {
         let numbers = (ledger.global_counter, ledger.next_big_map, ledger.ticket_space);
-        entry("single", &"values", &(numbers, &ledger.inbox))
+        entry("single", &"values", &(numbers, &ledger.inbox, &ledger.dal))
     };
     if let Some(before) = before {
         digest.remove(singles(before));

@@ -8,6 +8,7 @@ mod contract;
 mod digest;
 mod entrypoints;
 pub mod errors;
+mod games;
 pub mod gas;
 mod rollup;
 mod storage_fees;
@@ -22,7 +23,7 @@ pub use contract::ScriptChain;
 pub use digest::Digest;
 pub use entrypoints::parameter_of;
 pub use errors::script_trace;
-pub use rollup::PROTOCOL;
+pub use rollup::{PROTOCOL, env};
 pub use tickets::{Held, TicketKey, token_hash};
 pub use trial::{shown_operation, with_script_chain};
 pub use validate::{BlockGas, Signed, validate};
@@ -32,12 +33,13 @@ use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use soru_protocol::Rollup;
 use soru_protocol::constants::Parametric;
+use soru_protocol::dal::first_snapshot;
 use soru_protocol::inbox::{LevelStart, first_inbox};
 use soru_tezos::contract::Destination;
 use soru_tezos::hash::{ContextHash, ContractHash, ScriptExprHash, SmartRollupAddress};
 use soru_tezos::key::{PublicKey, PublicKeyHash};
 use soru_tezos::micheline::Micheline;
-use soru_tezos::rollup::Inbox;
+use soru_tezos::rollup::{DalSnapshot, Inbox};
 use soru_tezos::scalar::{Level, Mutez};
 use std::fmt;
 use std::sync::Arc;
@@ -137,6 +139,8 @@ pub struct Ledger {
     pub rollups: OrdMap<SmartRollupAddress, Rollup>,
     /// The inbox they share.
     pub inbox: Inbox,
+    /// The newest cell of the history of slots of the data availability layer.
+    pub dal: DalSnapshot,
     /// Hash of all of the above, kept up to date from block to block.
     digest: Digest,
 }
@@ -174,6 +178,7 @@ impl Ledger {
             addresses: OrdMap::new(),
             rollups: OrdMap::new(),
             inbox,
+            dal: first_snapshot(),
             digest: Digest::default(),
         };
         ledger.digest = digest::of_all(&ledger);

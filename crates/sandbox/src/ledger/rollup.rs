@@ -7,6 +7,7 @@ use super::tickets::shown;
 use num_bigint::BigInt;
 use soru_michelson::context::TicketToken;
 use soru_michelson::types::check_rollup_parameter;
+use soru_protocol::constants::Parametric;
 use soru_protocol::gas::{self, Work};
 use soru_protocol::inbox::{MessageError, serialize};
 use soru_protocol::pvm::{GenesisError, WasmOutputs, genesis_state};
@@ -24,13 +25,18 @@ use soru_tezos::receipt::{
 };
 use soru_tezos::rollup::{InboxMessage, InternalMessage, Transfer, WhitelistUpdate};
 use soru_tezos::rpc_error::{TezosError, Trace};
-use soru_tezos::scalar::{Mutez, Nat};
+use soru_tezos::scalar::{Level, Mutez, Nat};
 
 /// The protocol of the sandbox.
 pub const PROTOCOL: Protocol = Protocol::Ushuaia;
 
-fn refused(error: RollupError) -> Trace {
+pub(super) fn refused(error: RollupError) -> Trace {
     error.trace(PROTOCOL)
+}
+
+/// What the rules have to know of a block at `level`.
+pub fn env(constants: &Parametric, level: Level) -> Env<'_> {
+    Env { protocol: PROTOCOL, level, constants: &constants.rollup, past_periods: &[] }
 }
 
 impl Run<'_> {
@@ -40,7 +46,7 @@ impl Run<'_> {
     }
 
     /// Runs a rule on a rollup; what it does to balances is done to the accounts.
-    fn with_rollup<T>(
+    pub(super) fn with_rollup<T>(
         &mut self,
         address: &SmartRollupAddress,
         rule: impl FnOnce(&mut Rollup, &Env<'_>) -> Result<T, RollupError>,
@@ -48,7 +54,7 @@ impl Run<'_> {
     ) -> Result<T, Trace> {
         let mut rollup = self.rollup(address)?;
         let constants = self.ledger.constants.clone();
-        let env = Env { protocol: PROTOCOL, level: self.block.level, constants: &constants.rollup, past_periods: &[] };
+        let env = env(&constants, self.block.level);
         let done = rule(&mut rollup, &env).map_err(refused)?;
         for update in updates(&done) {
             self.apply_update(update)?;
@@ -92,7 +98,7 @@ impl Run<'_> {
             whitelist: originate.whitelist.as_deref(),
         };
         let constants = self.ledger.constants.clone();
-        let env = Env { protocol: PROTOCOL, level: self.block.level, constants: &constants.rollup, past_periods: &[] };
+        let env = env(&constants, self.block.level);
         let rollup = Rollup::originate(&env, &origination).map_err(refused)?;
         let genesis_commitment_hash = rollup.genesis_info.commitment_hash;
         self.ledger.rollups.insert(address, rollup);
@@ -173,7 +179,7 @@ impl Run<'_> {
     pub(super) fn execute_outbox_message(&mut self, execute: &ExecuteOutboxMessage) -> Outcome {
         let mut rollup = self.rollup(&execute.rollup)?;
         let constants = self.ledger.constants.clone();
-        let env = Env { protocol: PROTOCOL, level: self.block.level, constants: &constants.rollup, past_periods: &[] };
+        let env = env(&constants, self.block.level);
         let proof = execute.output_proof.as_ref();
         let ledger = &*self.ledger;
         let executed = rollup

@@ -3,13 +3,14 @@
 
 use super::Ledger;
 use super::errors::{branch, empty_account, permanent, temporary, unsupported, wrong_counter};
+use super::games::check_refute;
 use super::gas::{GasMeter, MANAGER_OPERATION, signature, sum, units};
 use soru_tezos::contract::Contract;
 use soru_tezos::key::{PublicKey, PublicKeyHash, Scheme};
 use soru_tezos::operation::{ManagerBody, ManagerOperation, Operation};
 use soru_tezos::rollup::PvmKind;
 use soru_tezos::rpc_error::Trace;
-use soru_tezos::scalar::Milligas;
+use soru_tezos::scalar::{Level, Milligas};
 use soru_tezos::sign::Watermark;
 
 /// What is known about the signature.
@@ -30,11 +31,17 @@ pub enum BlockGas {
     Whole,
 }
 
-/// Checks an operation against the ledger; gives the gas it may use.
+/// Checks an operation for the block at `level` against the ledger; gives the gas it may use.
 ///
 /// # Errors
 /// The trace the reference answers.
-pub fn validate(ledger: &Ledger, operation: &Operation, signed: Signed<'_>, gas: BlockGas) -> Result<Milligas, Trace> {
+pub fn validate(
+    ledger: &Ledger,
+    level: Level,
+    operation: &Operation,
+    signed: Signed<'_>,
+    gas: BlockGas,
+) -> Result<Milligas, Trace> {
     let (source, key) = check_batch(ledger, &operation.contents)?;
     let length = match signed {
         Signed::Bytes(bytes) => bytes.len(),
@@ -75,7 +82,7 @@ pub fn validate(ledger: &Ledger, operation: &Operation, signed: Signed<'_>, gas:
         if !allocated {
             return Err(vec![empty_account(&source)]);
         }
-        check_body(ledger, content)?;
+        check_body(ledger, level, content)?;
         balance = balance
             .checked_sub(content.fee)
             .ok_or_else(|| super::errors::balance_too_low(&Contract::Implicit(source), balance, content.fee))?;
@@ -131,7 +138,7 @@ fn check_batch(ledger: &Ledger, contents: &[ManagerOperation]) -> Result<(Public
 }
 
 /// The checks that depend on the kind of operation.
-fn check_body(ledger: &Ledger, content: &ManagerOperation) -> Result<(), Trace> {
+fn check_body(ledger: &Ledger, level: Level, content: &ManagerOperation) -> Result<(), Trace> {
     let source = content.source;
     match &content.body {
         ManagerBody::Reveal(reveal) => {
@@ -171,6 +178,7 @@ fn check_body(ledger: &Ledger, content: &ManagerOperation) -> Result<(), Trace> 
         ManagerBody::SmartRollupAddMessages(messages) if messages.message.is_empty() => {
             Err(vec![permanent("smart_rollup_add_zero_messages")])
         }
+        ManagerBody::SmartRollupRefute(refute) => check_refute(ledger, level, source, refute),
         ManagerBody::Transaction(_)
         | ManagerBody::Origination(_)
         | ManagerBody::Delegation(_)
@@ -179,6 +187,7 @@ fn check_body(ledger: &Ledger, content: &ManagerOperation) -> Result<(), Trace> 
         | ManagerBody::SmartRollupCement(_)
         | ManagerBody::SmartRollupPublish(_)
         | ManagerBody::SmartRollupExecuteOutboxMessage(_)
+        | ManagerBody::SmartRollupTimeout(_)
         | ManagerBody::SmartRollupRecoverBond(_) => Ok(()),
         other => Err(unsupported(other.kind())),
     }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::contracts::ticket_balance;
 use super::request::Request;
-use crate::ledger::{Ledger, PROTOCOL};
+use crate::ledger::{Ledger, PROTOCOL, env};
 use serde_json::json;
 use soru_protocol::rollup::Conflict;
 use soru_protocol::{Env, Rollup, RollupError};
@@ -70,7 +70,7 @@ fn of_rollup(
     let start = request.path.len() - path.len();
     let key = |offset: usize, text: &str| segment::<PublicKeyHash>(request, start + offset, text, "pkh");
     let commitment = |text: &str| segment::<CommitmentHash>(request, start + 2, text, "commitment_hash");
-    let env = Env { protocol: PROTOCOL, level: ledger.level, constants: &ledger.constants.rollup, past_periods: &[] };
+    let env = env(&ledger.constants, ledger.level);
     let found = ledger.rollups.get(address);
     // lists of a rollup that does not exist are empty; everything else is refused
     let rollup = || found.ok_or_else(|| refused(&RollupError::DoesNotExist { rollup: *address }));
@@ -86,10 +86,14 @@ fn of_rollup(
         ["staker", staker, rest @ ..] => of_staker(rollup()?, &env, &key(2, staker)?, rest)?,
         ["staker1", one, "staker2", two, what] => {
             let stakers = Stakers::new(key(2, one)?, key(4, two)?);
-            let game = found.and_then(|rollup| rollup.games.get(&stakers));
             match *what {
-                // no game can be started yet, so nobody is late in one
-                "timeout" | "timeout_reached" if game.is_none() => Answer::json(&json!(null)),
+                "timeout" => {
+                    let running = found.and_then(|rollup| rollup.games.get(&stakers));
+                    Answer::json(&running.map(|running| running.timeout))
+                }
+                "timeout_reached" => {
+                    Answer::json(&found.and_then(|rollup| rollup.timeout_result(&env, &stakers).ok()))
+                }
                 _ => Answer::NotFound,
             }
         }
@@ -141,7 +145,12 @@ fn of_staker(rollup: &Rollup, env: &Env<'_>, staker: &PublicKeyHash, path: &[&st
             let staker = rollup.staker(staker).map_err(|error| refused(&error))?;
             Answer::json(&staker.index.to_string())
         }
-        ["games"] => Answer::json(&json!([])),
+        ["games"] => {
+            let games = rollup.games_of(staker).map(|(stakers, running)| {
+                json!({"game": running.game, "alice": stakers.alice(), "bob": stakers.bob()})
+            });
+            Answer::json(&games.collect::<Vec<_>>())
+        }
         ["conflicts"] => {
             let conflicts: Vec<Conflict> = rollup.conflicts(env, staker);
             Answer::json(&conflicts)
