@@ -127,6 +127,20 @@ fn ticket_changes(
     changes
 }
 
+/// Reads an argument that no script has made, but a rollup or the operation that transfers tickets: its tickets are taken at
+/// their word. Gives its optimized form, and the tickets in it, each kind once.
+pub fn argument(
+    chain: &mut dyn Chain,
+    data: &Micheline,
+    ty: &Type,
+    gas: &mut Gas,
+) -> Result<(Micheline, Vec<(TicketToken, N)>)> {
+    let mut typer = Typer::new(chain, gas);
+    let value = typer.parse_data(data, ty, true)?;
+    let tickets = store::tickets(&mut typer, &value, ty)?;
+    Ok((typer.unparse(&value, ty, Mode::Optimized)?, tickets))
+}
+
 /// Who asks a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewCall {

@@ -134,6 +134,10 @@ pub enum RollupError {
     ProofCheck {
         reason: String,
     },
+    /// Not of the rules, but of who makes and checks blocks.
+    ProofOnMultiTickSection {
+        distance: N,
+    },
     // Inbox.
     AddZeroMessages,
     InboxLevelReachedMessageLimit,
@@ -302,6 +306,9 @@ impl RollupError {
                 "section_max_size": section_max_size })),
             E::WasmDissectionDistribution => (P, "smart_rollup_wasm_invalid_dissection_distribution", none()),
             E::ProofCheck { reason } => (P, "smart_rollup_proof_check", json!({ "reason": reason })),
+            E::ProofOnMultiTickSection { distance } => (
+                P, "block_validation_plugin.sc_rollup_proof_on_multi_tick_section_during_dissecting", json!({
+                "distance": distance })),
             E::AddZeroMessages => (P, "smart_rollup_add_zero_messages", none()),
             E::InboxLevelReachedMessageLimit => (P, "smart_rollup_inbox_level_reached_message_limit", none()),
             E::InboxMessageTooLarge => (P, "smart_rollup_inbox_message_encoding", none()),

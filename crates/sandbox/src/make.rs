@@ -63,7 +63,9 @@ pub fn next_block(
             continue;
         }
         // the signature was checked when the operation was injected
-        if application.check(&pending.operation, Signed::Unchecked).is_err() {
+        if application.check(&pending.operation, Signed::Unchecked).is_err()
+            || application.check_in_block(&pending.operation).is_err()
+        {
             continue;
         }
         let Ok(receipts) = application.apply(&pending.operation, pending.hash) else { continue };

@@ -6,7 +6,7 @@ mod rollup;
 
 pub use entrypoints::{EntrypointType, Parameter, Side};
 pub use parse::Allow;
-pub use rollup::check_rollup_parameter;
+pub use rollup::{check_outbox_parameter, check_rollup_parameter};
 
 use soru_tezos::micheline::{Micheline, Prim};
 use std::fmt;

@@ -13,6 +13,11 @@ pub fn check_rollup_parameter(expr: &Micheline) -> Result<Type> {
     if allowed(&ty) && !has_entrypoint(&node) { Ok(ty) } else { Err(Problem::InvalidRollupParameter.into()) }
 }
 
+/// Refuses types of which a rollup cannot send values to contracts. Here entrypoints do not matter.
+pub fn check_outbox_parameter(ty: &Type) -> Result<()> {
+    if allowed(ty) { Ok(()) } else { Err(Problem::InvalidRollupParameter.into()) }
+}
+
 fn allowed(ty: &Type) -> bool {
     match ty.kind() {
         Kind::Mutez

@@ -80,6 +80,23 @@ impl Rollup {
         }
     }
 
+    /// What producers and validators of blocks ask of a move besides the rules: no proof about a section of more than one tick,
+    /// which proves nothing and would leave the opponent no better answer than a draw (`spec/protocol.md` Appendix D.2).
+    ///
+    /// # Errors
+    /// For such a proof; anything else is left to [`Rollup::play`].
+    pub fn check_move_in_block(&self, played: &Move<'_>) -> Result<(), RollupError> {
+        let running = self.games.get(&Stakers::new(played.player, played.opponent));
+        if let (Step::Proof(_), Some(GameState::Dissecting { dissection, .. })) =
+            (played.step, running.map(|running| &running.game.game_state))
+            && let Ok((start, stop)) = section(dissection, played.choice)
+            && stop.tick.0 > &start.tick.0 + 1u8
+        {
+            return Err(RollupError::ProofOnMultiTickSection { distance: N(&stop.tick.0 - &start.tick.0) });
+        }
+        Ok(())
+    }
+
     /// The end of a game that a player can no longer play, having lost its bond in another.
     fn forfeited(&self, stakers: &Stakers) -> Option<GameResult> {
         let lost = |player| GameResult::Loser { reason: LossReason::ConflictResolved, player };

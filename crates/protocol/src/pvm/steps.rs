@@ -7,9 +7,7 @@ use bytes::Bytes;
 use num_bigint::BigUint;
 use soru_merkle::Proof;
 use soru_pvm::exact::{StepInput, step_transition};
-use soru_pvm::reveal::{
-    self, RevealKind, RevealRequest as Wanted, dal_parameters_answer, metadata_answer,
-};
+use soru_pvm::reveal::{self, RevealKind, RevealRequest as Wanted, dal_parameters_answer, metadata_answer};
 use soru_pvm::state::{InputRequest as Awaited, State};
 use soru_pvm::step::NdsGate;
 use soru_pvm::{InputPlace, PvmError};
@@ -67,9 +65,7 @@ fn step_input(input: &Input) -> Option<StepInput> {
             StepInput::Message { place: InputPlace { level: *level, counter }, payload: payload.clone().into() }
         }
         Input::RawData(data) => StepInput::Reveal(data.clone().into()),
-        Input::Metadata(metadata) => {
-            StepInput::Reveal(metadata_answer(&metadata.address, metadata.origination_level))
-        }
+        Input::Metadata(metadata) => StepInput::Reveal(metadata_answer(&metadata.address, metadata.origination_level)),
         Input::DalPage(page) => StepInput::Reveal(page.clone().unwrap_or_default().into()),
         Input::DalParameters(parameters) => StepInput::Reveal(dal_parameters_answer(parameters)),
     })

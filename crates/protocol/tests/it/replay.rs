@@ -4,20 +4,17 @@
 use crate::common::{json, json_lines};
 use serde_json::{Value, json};
 use soru_protocol::constants::Parametric;
-use soru_protocol::game::{Ends, Input, Move, ProofContext, StepProofs};
+use soru_protocol::game::{Move, ProofContext};
 use soru_protocol::inbox::{self, LevelInbox, LevelStart};
-use soru_protocol::pvm::{WasmOutputs, genesis_state};
+use soru_protocol::pvm::{WasmOutputs, WasmSteps, genesis_state};
 use soru_protocol::rollup::{Env, Origination, Rollup, origination_size};
 use soru_protocol::{Protocol, RollupError, dal, gas};
-use soru_pvm::reveal::RevealKind;
 use soru_tezos::block::{Block, BlockOperation};
-use soru_tezos::hash::{OperationHash, SmartRollupAddress, StateHash};
+use soru_tezos::hash::{OperationHash, SmartRollupAddress};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::operation::ManagerBody;
 use soru_tezos::receipt::{InternalBody, ManagerReceipt, OperationResult};
-use soru_tezos::rollup::{
-    DalSnapshot, Inbox, InputProof, InputRequest, PvmKind, Refutation, RevealProof, RevealRequest, Step,
-};
+use soru_tezos::rollup::{DalSnapshot, Inbox, Refutation};
 use soru_tezos::scalar::{Level, Mutez};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -309,67 +306,8 @@ fn refute(
         }
         Refutation::Move { choice, step } => {
             let context = ProofContext { reveals: &parametric.rollup.reveal_activation_level, dal: &parametric.dal };
-            let done = rollup.play(
-                env,
-                &Move { player: source, opponent, choice, step },
-                &context,
-                &BelievedSteps::of(step),
-            )?;
+            let done = rollup.play(env, &Move { player: source, opponent, choice, step }, &context, &WasmSteps)?;
             Ok(json!({ "game_status": done.game_status, "balance_updates": done.balance_updates }))
         }
-    }
-}
-
-/// Takes the PVM's part of a step proof as proven, whatever it is: the machine asks for the input that is proven.
-pub struct BelievedSteps(InputRequest);
-
-impl BelievedSteps {
-    pub fn of(step: &Step) -> Self {
-        let Step::Proof(proof) = step else { return BelievedSteps(InputRequest::NoInputRequired) };
-        BelievedSteps(match &proof.input_proof {
-            None => InputRequest::NoInputRequired,
-            Some(InputProof::FirstInput) => InputRequest::Initial,
-            Some(InputProof::InboxProof { level, message_counter, .. }) => {
-                InputRequest::FirstAfter { level: *level, counter: message_counter.clone() }
-            }
-            Some(InputProof::RevealProof { reveal_proof }) => InputRequest::NeedsReveal {
-                reveal: match reveal_proof {
-                    RevealProof::RawDataProof { raw_data } => {
-                        let mut hash = vec![0];
-                        hash.extend(soru_tezos::blake2b::hash256(&raw_data.0));
-                        RevealRequest::RawData { hash: soru_tezos::hash::RevealHash(hash.try_into().unwrap()) }
-                    }
-                    RevealProof::MetadataProof => RevealRequest::Metadata,
-                    RevealProof::DalParametersProof => RevealRequest::DalParameters,
-                    RevealProof::DalPageProof { dal_page_id, .. } => RevealRequest::DalPage { page_id: *dal_page_id },
-                },
-            },
-        })
-    }
-}
-
-/// The two state hashes near the start of a tree proof.
-pub fn tree_proof_ends(bytes: &[u8]) -> Option<Ends> {
-    let hash = |from: usize| bytes.get(from..from + 32).map(|hash| StateHash(hash.try_into().unwrap()));
-    Some(Ends { start: hash(3)?, stop: hash(35)? })
-}
-
-impl StepProofs for BelievedSteps {
-    fn ends(&self, _: PvmKind, pvm_step: &[u8]) -> Option<Ends> {
-        tree_proof_ends(pvm_step)
-    }
-
-    fn level(&self, _: PvmKind, _: &[u8]) -> Option<Option<Level>> {
-        Some(None)
-    }
-
-    fn verify(
-        &self,
-        _: PvmKind,
-        _: &[u8],
-        _: Option<&Input>,
-        _: &dyn Fn(Level, RevealKind) -> bool,
-    ) -> Option<InputRequest> {
-        Some(self.0.clone())
     }
 }

@@ -1,9 +1,10 @@
 //! Rules that recorded chains do not reach: each refusal of a publication, pruning, recovery, draws.
 
-use crate::replay::{self, BelievedSteps};
+use crate::replay;
 use serde_json::json;
 use soru_protocol::constants::{Parametric, Preset};
 use soru_protocol::game::{Move, ProofContext};
+use soru_protocol::pvm::WasmSteps;
 use soru_protocol::rollup::{Env, Origination, PastPeriod, Published, Rollup};
 use soru_protocol::{Protocol, RollupError as E, dal};
 use soru_tezos::codec::{Decode, Encode, HexBytes};
@@ -203,14 +204,14 @@ fn disputed() -> (World, Stakers) {
 }
 
 fn prove(world: &mut World, level: i32, player: u8, opponent: u8) -> Result<GameStatus, E> {
-    let mut pvm_step = vec![3, 0, 2];
-    pvm_step.extend([[0; 32], [9; 32]].concat());
+    // A proof that shows nothing of the state it starts from.
+    let pvm_step = [&[3, 0, 2], &[0; 32][..], &[9; 32], &[0xd0], &[0; 32]].concat();
     let step = Step::Proof(Proof { pvm_step: HexBytes(pvm_step), input_proof: None });
     let env = replay::env(&world.parametric, Level(level));
     let context =
         ProofContext { reveals: &world.parametric.rollup.reveal_activation_level, dal: &world.parametric.dal };
     let played = Move { player: key(player), opponent: key(opponent), choice: &N::from(0), step: &step };
-    world.rollup.play(&env, &played, &context, &BelievedSteps::of(&step)).map(|done| done.game_status)
+    world.rollup.play(&env, &played, &context, &WasmSteps).map(|done| done.game_status)
 }
 
 #[test]

@@ -67,6 +67,13 @@ impl Nonces {
         self.origination = index.saturating_add(1);
         index
     }
+
+    /// The number of the next internal operation.
+    pub fn next_internal(&mut self) -> u16 {
+        let nonce = self.internal;
+        self.internal = nonce.saturating_add(1);
+        u16::try_from(nonce).unwrap_or(u16::MAX)
+    }
 }
 
 /// A block being applied.
@@ -115,6 +122,14 @@ impl Application {
     /// The trace that refuses it.
     pub fn check(&self, operation: &Operation, signed: Signed<'_>) -> Result<(), Trace> {
         validate(&self.ledger, self.block.level, operation, signed, BlockGas::Left(self.gas_left)).map(|_| ())
+    }
+
+    /// Checks whether who makes the block may take in an operation that [`Application::check`] finds good.
+    ///
+    /// # Errors
+    /// The trace that leaves it out.
+    pub fn check_in_block(&self, operation: &Operation) -> Result<(), Trace> {
+        super::games::check_in_block(&self.ledger, operation)
     }
 
     /// Applies an operation that was checked, and tells what became of its contents.

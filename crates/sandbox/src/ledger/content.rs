@@ -71,6 +71,7 @@ impl Run<'_> {
             ),
             ManagerBody::Origination(origination) => self.origination(&source, origination),
             ManagerBody::Delegation(delegation) => self.delegation(&source, delegation.delegate),
+            ManagerBody::TransferTicket(transfer) => self.transfer_ticket(&source, transfer),
             ManagerBody::SmartRollupOriginate(originate) => self.originate_rollup(originate),
             ManagerBody::SmartRollupAddMessages(messages) => self.add_messages(messages),
             ManagerBody::SmartRollupPublish(publish) => self.publish(content.source, publish),

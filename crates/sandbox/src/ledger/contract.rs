@@ -113,9 +113,7 @@ impl Chain for ScriptChain<'_> {
     }
 
     fn fresh_nonce(&mut self) -> u16 {
-        let nonce = self.nonces.internal;
-        self.nonces.internal = nonce.saturating_add(1);
-        u16::try_from(nonce).unwrap_or(u16::MAX)
+        self.nonces.next_internal()
     }
 
     fn fresh_contract(&mut self) -> ContractHash {
@@ -130,7 +128,7 @@ fn stored_size(expression: &Micheline) -> i64 {
 }
 
 impl Run<'_> {
-    fn chain(&mut self) -> ScriptChain<'_> {
+    pub(super) fn chain(&mut self) -> ScriptChain<'_> {
         ScriptChain { ledger: self.ledger, block: self.block, nonces: self.nonces }
     }
 

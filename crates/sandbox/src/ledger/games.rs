@@ -8,8 +8,9 @@ use soru_protocol::RollupError;
 use soru_protocol::game::{Move, Moved, ProofContext};
 use soru_protocol::gas::{self, Work};
 use soru_protocol::pvm::WasmSteps;
+use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::key::PublicKeyHash;
-use soru_tezos::operation::{Refute, Timeout};
+use soru_tezos::operation::{ManagerBody, Operation, Refute, Timeout};
 use soru_tezos::receipt::{Applied, GameOperationResult};
 use soru_tezos::rollup::{GameStatus, Refutation};
 use soru_tezos::rpc_error::Trace;
@@ -17,21 +18,31 @@ use soru_tezos::scalar::Level;
 
 /// The check made when an operation is validated for a block at `level`: a game is about commitments in conflict, and
 /// since 025 about an inbox level that is old enough.
-pub(super) fn check_refute(
-    ledger: &Ledger,
-    level: Level,
-    source: PublicKeyHash,
-    refute: &Refute,
-) -> Result<(), Trace> {
+pub(super) fn check_refute(ledger: &Ledger, level: Level, source: PublicKeyHash, refute: &Refute) -> Result<(), Trace> {
     let Refutation::Start { player_commitment_hash, opponent_commitment_hash } = &refute.refutation else {
         return Ok(());
     };
     let (refuter, defender) = ((source, *player_commitment_hash), (refute.opponent, *opponent_commitment_hash));
     let checked = match ledger.rollups.get(&refute.rollup) {
         Some(rollup) => rollup.check_game_start(&env(&ledger.constants, level), refuter, defender),
-        None => Err(RollupError::DoesNotExist { rollup: refute.rollup }),
+        // the reference looks for the stakers, not for the rollup
+        None => Err(RollupError::WrongStakerForConflictCommitment { player: source, commitment: refuter.1 }),
     };
     checked.map_err(refused)
+}
+
+/// The check of who makes a block, besides the rules: what fails it stays in the mempool (`spec/protocol.md` Appendix D.2).
+pub(super) fn check_in_block(ledger: &Ledger, operation: &Operation) -> Result<(), Trace> {
+    for content in &operation.contents {
+        if let ManagerBody::SmartRollupRefute(refute) = &content.body
+            && let Refutation::Move { choice, step } = &refute.refutation
+            && let Some(rollup) = ledger.rollups.get(&refute.rollup)
+        {
+            let played = Move { player: content.source, opponent: refute.opponent, choice, step };
+            rollup.check_move_in_block(&played).map_err(refused)?;
+        }
+    }
+    Ok(())
 }
 
 impl Run<'_> {
@@ -42,13 +53,15 @@ impl Run<'_> {
                 let inbox = self.ledger.inbox.old_levels_messages.clone();
                 let dal = self.ledger.dal.clone();
                 let (refuter, defender) = ((source, *player_commitment_hash), (opponent, *opponent_commitment_hash));
-                let start = |rollup: &mut soru_protocol::Rollup, env: &soru_protocol::Env<'_>| {
-                    rollup.start_game(env, refuter, defender, inbox, dal)
-                };
-                self.with_rollup(&refute.rollup, start, |()| &[])?;
+                self.with_rollup(
+                    &refute.rollup,
+                    |rollup, env| rollup.start_game(env, refuter, defender, inbox, dal),
+                    |()| &[],
+                )?;
                 Moved { game_status: GameStatus::Ongoing, balance_updates: Vec::new(), work: Work::StartGame }
             }
             Refutation::Move { choice, step } => {
+                self.check_any_game(&refute.rollup)?;
                 let constants = self.ledger.constants.clone();
                 let context = ProofContext { reveals: &constants.rollup.reveal_activation_level, dal: &constants.dal };
                 let played = Move { player: source, opponent, choice, step };
@@ -62,7 +75,14 @@ impl Run<'_> {
         self.game_result(moved)
     }
 
+    /// On an unknown rollup the reference finds no game, rather than no rollup.
+    fn check_any_game(&self, rollup: &SmartRollupAddress) -> Result<(), Trace> {
+        let known = self.ledger.rollups.contains_key(rollup);
+        if known { Ok(()) } else { Err(refused(RollupError::NoGame)) }
+    }
+
     pub(super) fn time_out(&mut self, timeout: &Timeout) -> Outcome {
+        self.check_any_game(&timeout.rollup)?;
         let ended = self.with_rollup(
             &timeout.rollup,
             |rollup, env| rollup.time_out(env, timeout.stakers),

@@ -10,10 +10,12 @@ mod entrypoints;
 pub mod errors;
 mod games;
 pub mod gas;
+mod outbox;
 mod rollup;
 mod storage_fees;
 mod tickets;
 mod transfer;
+mod transfer_ticket;
 mod trial;
 mod validate;
 

@@ -1,8 +1,8 @@
 //! Operations on smart rollups: the rules are those of `soru-protocol`; here they meet accounts, contracts, the inbox and
 //! the PVM (`spec/protocol.md` §2.3, §3–6).
 
-use super::content::{Emitted, Outcome, Run};
-use super::errors::{permanent, script_trace, temporary, unsupported};
+use super::content::{Outcome, Run};
+use super::errors::{permanent, script_trace, unsupported};
 use super::tickets::shown;
 use num_bigint::BigInt;
 use soru_michelson::context::TicketToken;
@@ -10,20 +10,20 @@ use soru_michelson::types::check_rollup_parameter;
 use soru_protocol::constants::Parametric;
 use soru_protocol::gas::{self, Work};
 use soru_protocol::inbox::{MessageError, serialize};
-use soru_protocol::pvm::{GenesisError, WasmOutputs, genesis_state};
-use soru_protocol::rollup::{Origination, OutboxCall, origination_size};
+use soru_protocol::pvm::{GenesisError, genesis_state};
+use soru_protocol::rollup::{Origination, origination_size};
 use soru_protocol::{Env, Protocol, Rollup, RollupError};
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::micheline::Micheline;
 use soru_tezos::number::N;
-use soru_tezos::operation::{AddMessages, ExecuteOutboxMessage, Originate, Parameters, Publish, RecoverBond};
+use soru_tezos::operation::{AddMessages, Originate, Publish, RecoverBond};
 use soru_tezos::receipt::{
-    Applied, Balance, BalanceUpdate, CementResult, ExecuteOutboxResult, GasResult, InternalBody, InternalTransaction,
-    OriginateResult, PublishResult, RecoverBondResult, RollupTransactionResult, TicketAccountUpdate, TicketUpdate,
+    Applied, Balance, BalanceUpdate, CementResult, GasResult, OriginateResult, PublishResult, RecoverBondResult,
+    RollupTransactionResult, TicketAccountUpdate, TicketUpdate,
 };
-use soru_tezos::rollup::{InboxMessage, InternalMessage, Transfer, WhitelistUpdate};
+use soru_tezos::rollup::{InboxMessage, InternalMessage, Transfer};
 use soru_tezos::rpc_error::{TezosError, Trace};
 use soru_tezos::scalar::{Level, Mutez, Nat};
 
@@ -40,7 +40,7 @@ pub fn env(constants: &Parametric, level: Level) -> Env<'_> {
 }
 
 impl Run<'_> {
-    fn rollup(&self, address: &SmartRollupAddress) -> Result<Rollup, Trace> {
+    pub(super) fn rollup(&self, address: &SmartRollupAddress) -> Result<Rollup, Trace> {
         let found = self.ledger.rollups.get(address).cloned();
         found.ok_or_else(|| refused(RollupError::DoesNotExist { rollup: *address }))
     }
@@ -176,52 +176,6 @@ impl Run<'_> {
         Ok((Applied::SmartRollupRecoverBond(result), Vec::new()))
     }
 
-    pub(super) fn execute_outbox_message(&mut self, execute: &ExecuteOutboxMessage) -> Outcome {
-        let mut rollup = self.rollup(&execute.rollup)?;
-        let constants = self.ledger.constants.clone();
-        let env = env(&constants, self.block.level);
-        let proof = execute.output_proof.as_ref();
-        let ledger = &*self.ledger;
-        let executed = rollup
-            .execute_outbox_message(&env, &execute.cemented_commitment, proof, &WasmOutputs, |calls| {
-                calls.iter().try_for_each(|call| check_call(ledger, call))
-            })
-            .map_err(|CheckError(trace)| trace)?;
-        // becoming public costs much less than the rules' price of a new list
-        let whitelist = match &executed.whitelist_update {
-            Some(WhitelistUpdate::Update { whitelist }) => Some(whitelist.len() as u64),
-            _ => None,
-        };
-        self.gas.consume(gas::work(Work::ExecuteOutboxMessage {
-            proof: proof.len() as u64,
-            calls: executed.calls.len() as u64,
-            whitelist,
-        }))?;
-        self.ledger.rollups.insert(execute.rollup, rollup);
-        let mut emitted = Vec::new();
-        for call in executed.calls {
-            let nonce = self.nonces.internal;
-            self.nonces.internal = nonce.saturating_add(1);
-            emitted.push(Emitted {
-                source: Destination::SmartRollup(execute.rollup),
-                nonce: u16::try_from(nonce).unwrap_or(u16::MAX),
-                body: InternalBody::Transaction(InternalTransaction {
-                    amount: Mutez(0),
-                    destination: Contract::Originated(call.destination).into(),
-                    parameters: Parameters { entrypoint: call.entrypoint, value: call.parameters },
-                }),
-                tickets: Vec::new(),
-                contract: None,
-            });
-        }
-        let result = ExecuteOutboxResult {
-            whitelist_update: executed.whitelist_update,
-            paid_storage_size_diff: Nat(u64::try_from(executed.paid_storage_size_diff).unwrap_or(0)),
-            ..Default::default()
-        };
-        Ok((Applied::SmartRollupExecuteOutboxMessage(result), emitted))
-    }
-
     /// A transfer of a contract to a rollup: a message in the inbox. The tickets were credited when it was emitted.
     pub(super) fn send_to_rollup(
         &mut self,
@@ -250,36 +204,4 @@ impl Run<'_> {
         let result = RollupTransactionResult { consumed_milligas: Default::default(), ticket_updates };
         Ok((Applied::RollupTransaction(result), Vec::new()))
     }
-}
-
-/// Errors of the rules and of the checks on calls, as one trace.
-struct CheckError(Trace);
-
-impl From<RollupError> for CheckError {
-    fn from(error: RollupError) -> Self {
-        CheckError(refused(error))
-    }
-}
-
-/// Whether a call of an outbox message can be made: the contract exists, has the entrypoint, and the type is one that
-/// rollups may send.
-fn check_call(ledger: &super::Ledger, call: &OutboxCall) -> Result<(), CheckError> {
-    let script = |error: soru_michelson::ScriptError| CheckError(script_trace(&error));
-    let ty = match &call.parameters_type {
-        Some(ty) => ty.clone(),
-        None => {
-            let contract =
-                ledger.contracts.get(&call.destination).ok_or(CheckError::from(RollupError::InvalidDestination))?;
-            super::entrypoints::parameter_of(&contract.code)
-                .and_then(|p| p.find(&call.entrypoint))
-                .map_err(script)?
-                .expr
-        }
-    };
-    let ty = check_rollup_parameter(&ty).map_err(script)?;
-    if ty.has_ticket() {
-        let error = temporary("sandbox.operation_not_supported").with("operation_kind", "outbox message with tickets");
-        return Err(CheckError(vec![error]));
-    }
-    Ok(())
 }

@@ -10,7 +10,8 @@ use soru_michelson::context::{TicketChange, TicketToken};
 use soru_tezos::blake2b;
 use soru_tezos::codec::Encode;
 use soru_tezos::contract::{Contract, Destination};
-use soru_tezos::hash::ContractHash;
+use soru_tezos::hash::{ContractHash, ScriptExprHash};
+use soru_tezos::micheline::Micheline;
 use soru_tezos::number::{N, Z};
 use soru_tezos::receipt::{self, InternalBody, TicketAccountUpdate, TicketUpdate};
 use soru_tezos::rpc_error::Trace;
@@ -59,6 +60,17 @@ pub fn token_hash(token: &receipt::TicketToken) -> [u8; 32] {
     blake2b::digest(&[&lengths[0], parts[0], &lengths[1], parts[1], parts[2]])
 }
 
+/// The hash under which the reference keeps how many tickets of a kind somebody holds. Errors name it.
+pub fn balance_key(token: &receipt::TicketToken, holder: Destination) -> ScriptExprHash {
+    let owner = Micheline::Bytes(holder.to_bytes());
+    let ticketer = match token.ticketer.parse::<Contract>() {
+        Ok(ticketer) => Micheline::Bytes(Destination::Contract(ticketer).to_bytes()),
+        Err(_) => Micheline::string(token.ticketer.clone()),
+    };
+    let parts = vec![ticketer, token.content_type.clone(), token.content.clone(), owner];
+    ScriptExprHash(blake2b::hash256(&Micheline::Seq(parts).to_bytes()))
+}
+
 impl Ledger {
     /// How many tickets of a kind somebody holds.
     pub fn tickets_of(&self, holder: Destination, token: &receipt::TicketToken) -> N {
@@ -83,7 +95,7 @@ impl Run<'_> {
         match new.sign() {
             Sign::Minus => Err(vec![
                 permanent("Negative_ticket_balance")
-                    .with("key", hex::encode(key.token))
+                    .with("key", balance_key(token, holder).to_string())
                     .with("balance", new.to_string()),
             ]),
             Sign::NoSign => {
@@ -97,6 +109,19 @@ impl Run<'_> {
                 Ok(grown)
             }
         }
+    }
+
+    /// Moves tickets from one holder to another; gives bytes to pay for.
+    pub(super) fn transfer_tickets(
+        &mut self,
+        from: Destination,
+        to: Destination,
+        token: &receipt::TicketToken,
+        amount: &BigInt,
+    ) -> Result<u64, Trace> {
+        let mut grown = self.change_tickets(from, token, &-amount)?;
+        grown += self.change_tickets(to, token, amount)?;
+        Ok(self.pay_ticket_table(grown))
     }
 
     /// Bytes of the table that are not paid for yet, after it grew.
@@ -142,5 +167,25 @@ impl Run<'_> {
             }
         }
         Ok((updates, self.pay_ticket_table(grown)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key in a recorded refusal of a transfer of tickets that nobody holds.
+    #[test]
+    fn keys_are_those_of_the_reference() {
+        let token = receipt::TicketToken {
+            ticketer: "KT1QQ7aqdwvTofzCwxtj8kpqvp23MenhvP6r".to_owned(),
+            content_type: Micheline::word(soru_tezos::micheline::Prim::string),
+            content: Micheline::string("a"),
+        };
+        let holder: Contract = "tz1faswCTDciRzE4oJ9jn2Vm2dvjeyA9fUzU".parse().unwrap();
+        assert_eq!(
+            balance_key(&token, holder.into()).to_string(),
+            "exprte2U5eDNEx6cTuCfVGf6MgcVAZxo8iBBVYaFsMaKKKF5CHjNBk"
+        );
     }
 }

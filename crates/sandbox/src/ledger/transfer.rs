@@ -3,13 +3,15 @@
 use super::content::{Outcome, Run};
 use super::errors::{branch, permanent};
 use super::gas;
+use super::tickets::shown;
+use num_bigint::BigInt;
 use soru_michelson::context::TicketToken;
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::micheline::Micheline;
-use soru_tezos::number::N;
+use soru_tezos::number::{N, Z};
 use soru_tezos::operation::Parameters;
-use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, TransactionResult};
+use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, TicketAccountUpdate, TicketUpdate, TransactionResult};
 use soru_tezos::rpc_error::Trace;
 use soru_tezos::scalar::Mutez;
 
@@ -25,7 +27,10 @@ impl Run<'_> {
         tickets: Option<&[(TicketToken, N)]>,
     ) -> Outcome {
         match destination {
-            Destination::Contract(Contract::Implicit(account)) => self.pay_account(sender, amount, account, parameters),
+            Destination::Contract(Contract::Implicit(account)) => match tickets {
+                Some([(token, number)]) => self.bring_ticket(sender, amount, account, parameters, (token, number)),
+                _ => self.pay_account(sender, amount, account, parameters),
+            },
             Destination::Contract(Contract::Originated(contract)) => {
                 let sent = tickets.unwrap_or_default();
                 self.call_contract(sender, amount, contract, parameters, sent, tickets.is_some())
@@ -64,6 +69,34 @@ impl Run<'_> {
         let allocated_destination_contract = !self.ledger.is_allocated(&destination);
         let balance_updates = self.move_tez(sender, &destination, amount)?;
         let result = TransactionResult { balance_updates, allocated_destination_contract, ..Default::default() };
+        Ok((Applied::Transaction(result), Vec::new()))
+    }
+
+    /// A ticket that a script sends to an account with a key. It was credited when it was emitted.
+    fn bring_ticket(
+        &mut self,
+        sender: Destination,
+        amount: Mutez,
+        account: PublicKeyHash,
+        parameters: &Parameters,
+        (token, number): (&TicketToken, &N),
+    ) -> Outcome {
+        let destination = Contract::Implicit(account);
+        if !parameters.entrypoint.is_default() {
+            let name = parameters.entrypoint.as_str();
+            return Err(vec![permanent("michelson_v1.no_such_entrypoint").with("entrypoint", name)]);
+        }
+        self.gas.consume(gas::TRANSFER)?;
+        let allocated_destination_contract = !self.ledger.is_allocated(&destination);
+        let balance_updates = self.move_tez(sender, &destination, amount)?;
+        let update =
+            TicketAccountUpdate { account: destination.to_string(), amount: Z(BigInt::from(number.0.clone())) };
+        let result = TransactionResult {
+            balance_updates,
+            ticket_updates: vec![TicketUpdate { ticket_token: shown(token), updates: vec![update] }],
+            allocated_destination_contract,
+            ..Default::default()
+        };
         Ok((Applied::Transaction(result), Vec::new()))
     }
 

@@ -183,6 +183,7 @@ fn check_body(ledger: &Ledger, level: Level, content: &ManagerOperation) -> Resu
         | ManagerBody::Origination(_)
         | ManagerBody::Delegation(_)
         | ManagerBody::IncreasePaidStorage(_)
+        | ManagerBody::TransferTicket(_)
         | ManagerBody::SmartRollupAddMessages(_)
         | ManagerBody::SmartRollupCement(_)
         | ManagerBody::SmartRollupPublish(_)

@@ -63,6 +63,15 @@ impl Answer {
         ))
     }
 
+    /// The HTTP status, and the body where it is JSON.
+    pub fn into_json(self) -> (u16, Value) {
+        match self {
+            Answer::Json(text) => (200, serde_json::from_str(&text).unwrap_or_default()),
+            Answer::Errors(trace) => (500, Value::Array(trace)),
+            other => (other.into_response().status().as_u16(), Value::Null),
+        }
+    }
+
     /// 400 for a body that is not what is wanted.
     pub fn bad_body(reason: impl std::fmt::Display) -> Answer {
         Answer::Bad(format!("Failed to parse the request body: {reason}"))

@@ -24,16 +24,23 @@ pub fn answer(node: &Node, view: &View, block: &Block, path: &[&str], request: &
         Ok(ledger) => ledger,
         Err(error) => return Answer::failure(error.to_string()),
     };
-    let found = match path {
-        ["contracts", rest @ ..] => return contracts::answer(&ledger, rest, request),
-        ["big_maps", rest @ ..] => return contracts::big_maps(&ledger, rest, request),
-        ["smart_rollups", rest @ ..] => return rollups::answer(&ledger, rest, request),
-        path => small(node, &ledger, block, path),
-    };
-    match found {
+    if let Some(found) = of_ledger(&ledger, path, request) {
+        return found;
+    }
+    match small(node, &ledger, block, path) {
         Answer::NotFound => Answer::NotFound,
         _ if !request.is_get() => Answer::Method("GET"),
         found => found,
+    }
+}
+
+/// Answers for the paths that lead to a table of the ledger.
+pub fn of_ledger(ledger: &Ledger, path: &[&str], request: &Request) -> Option<Answer> {
+    match path {
+        ["contracts", rest @ ..] => Some(contracts::answer(ledger, rest, request)),
+        ["big_maps", rest @ ..] => Some(contracts::big_maps(ledger, rest, request)),
+        ["smart_rollups", rest @ ..] => Some(rollups::answer(ledger, rest, request)),
+        _ => None,
     }
 }
 

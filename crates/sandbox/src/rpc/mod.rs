@@ -16,6 +16,7 @@ mod monitor;
 mod rollups;
 mod scripts;
 
+use crate::ledger::Ledger;
 use crate::node::Node;
 use answer::Answer;
 use axum::Router;
@@ -25,10 +26,19 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 pub use block_id::{Anchor, BlockId};
 use request::Request;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Largest request body, in bytes. The largest sensible one is a contract or a kernel installer in JSON.
 const MAX_BODY: usize = 4 << 20;
+
+/// What a node whose head has this ledger answers to `GET …/context/<path>`, for the tables of the ledger: `contracts/…`,
+/// `big_maps/…`, `smart_rollups/…`. The HTTP status, and the body where it is JSON.
+pub fn answer_on(ledger: &Ledger, path: &str) -> (u16, Value) {
+    let request = Request::new(Method::GET, path, None, bytes::Bytes::new());
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    context::of_ledger(ledger, &path, &request).unwrap_or(Answer::NotFound).into_json()
+}
 
 /// The service that answers every request.
 pub fn router(node: Arc<Node>) -> Router {

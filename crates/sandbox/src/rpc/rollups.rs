@@ -91,9 +91,7 @@ fn of_rollup(
                     let running = found.and_then(|rollup| rollup.games.get(&stakers));
                     Answer::json(&running.map(|running| running.timeout))
                 }
-                "timeout_reached" => {
-                    Answer::json(&found.and_then(|rollup| rollup.timeout_result(&env, &stakers).ok()))
-                }
+                "timeout_reached" => Answer::json(&found.and_then(|rollup| rollup.timeout_result(&env, &stakers).ok())),
                 _ => Answer::NotFound,
             }
         }
@@ -146,9 +144,9 @@ fn of_staker(rollup: &Rollup, env: &Env<'_>, staker: &PublicKeyHash, path: &[&st
             Answer::json(&staker.index.to_string())
         }
         ["games"] => {
-            let games = rollup.games_of(staker).map(|(stakers, running)| {
-                json!({"game": running.game, "alice": stakers.alice(), "bob": stakers.bob()})
-            });
+            let games = rollup.games_of(staker).map(
+                |(stakers, running)| json!({"game": running.game, "alice": stakers.alice(), "bob": stakers.bob()}),
+            );
             Answer::json(&games.collect::<Vec<_>>())
         }
         ["conflicts"] => {

@@ -1,11 +1,14 @@
 //! Recorded chains of the reference, replayed: each block's operations, applied in order to a ledger that was activated
 //! with the recording's parameters, end with the recorded statuses, errors and balance updates, and the inbox is the
-//! recorded one at every level.
+//! recorded one at every level. Where a recording says what the RPCs answered about games, ours answer the same.
+//!
+//! `SORU_ALL_RECORDINGS=1` replays all shared recordings; otherwise those of `tests/data`, and one game.
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use soru_protocol::constants::Parametric;
 use soru_sandbox::FundedAccount;
+use soru_sandbox::answer_on;
 use soru_sandbox::block::{Baker, ChainStart};
 use soru_sandbox::ledger::{Application, BlockContext, Ledger, Signed};
 use soru_tezos::block::Block;
@@ -39,7 +42,7 @@ fn comparable(mut value: Value) -> Value {
 }
 
 /// Replays a chain; gives the ledger after each level.
-fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
+pub fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
     let meta: Value = serde_json::from_slice(&std::fs::read(folder.join("meta.json")).unwrap()).unwrap();
     let chain = lines(&folder.join("l1.jsonl.gz"));
     let mut parameters = meta["activation_parameters"].clone();
@@ -54,6 +57,14 @@ fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
     let start = ChainStart { timestamp, constants, accounts: accounts.collect() };
     let mut ledger = Ledger::new(&start, Baker::well_known().unwrap().public_key());
     assert_eq!(json!(ledger.inbox), chain[0]["inbox"], "inbox of level 1");
+
+    let games = folder.join("games.jsonl.gz");
+    let states: BTreeMap<i64, Value> = match games.exists() {
+        true => lines(&games).into_iter().map(|line| (line["level"].as_i64().unwrap(), line)).collect(),
+        false => BTreeMap::new(),
+    };
+    let rollups = meta["rollups"].as_object().into_iter().flat_map(|rollups| rollups.values());
+    let rollup = rollups.filter_map(|rollup| rollup["address"].as_str()).next().unwrap_or_default().to_owned();
 
     let mut ledgers = BTreeMap::new();
     let mut operations = 0;
@@ -96,10 +107,63 @@ fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
         assert_eq!(outcome.consumed_milligas, application.consumed_milligas, "{} level {level}", folder.display());
         ledger = after;
         assert_eq!(json!(ledger.inbox), line["inbox"], "{} level {level}", folder.display());
+        if let Some(recorded) = states.get(&level) {
+            compare_answers(&format!("{} level {level}", folder.display()), &ledger, &rollup, recorded);
+        }
         ledgers.insert(level, ledger.clone());
     }
     println!("{}: {} levels, {operations} operations", folder.display(), chain.len());
     ledgers
+}
+
+/// The members of a recorded object; some recordings leave it out.
+fn entries<'a>(recorded: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    recorded[name].as_object().into_iter().flatten()
+}
+
+/// What the RPCs answer about a rollup, and what they answered.
+fn compare_answers(place: &str, ledger: &Ledger, rollup: &str, recorded: &Value) {
+    let base = format!("smart_rollups/smart_rollup/{rollup}");
+    let compare = |path: String, wanted: &Value| {
+        let (status, answer) = answer_on(ledger, &path);
+        let refused = wanted.as_array().and_then(|trace| trace.first()).is_some_and(|error| error.get("id").is_some());
+        assert_eq!(status, if refused { 500 } else { 200 }, "{place}: {path}: {answer}");
+        assert_eq!(answer, *wanted, "{place}: {path}");
+    };
+    compare(format!("{base}/stakers"), &recorded["stakers"]);
+    if !recorded["lcc"].is_null() {
+        compare(format!("{base}/last_cemented_commitment_hash_with_level"), &recorded["lcc"]);
+    }
+    for (what, table) in [("games", "games"), ("conflicts", "conflicts"), ("staked_on_commitment", "staked_on")] {
+        for (staker, wanted) in entries(recorded, table) {
+            compare(format!("{base}/staker/{staker}/{what}"), wanted);
+        }
+    }
+    for (staker, bond) in entries(recorded, "frozen_bonds") {
+        compare(format!("contracts/{staker}/frozen_bonds"), bond);
+    }
+    let pair = |one: &str, two: &str, what: &str| format!("{base}/staker1/{one}/staker2/{two}/{what}");
+    for (stakers, wanted) in entries(recorded, "timeouts") {
+        let (one, two) = stakers.split_once('-').unwrap();
+        compare(pair(one, two, "timeout"), &wanted["timeout"]);
+        compare(pair(two, one, "timeout_reached"), &wanted["reached"]);
+    }
+    // the hand-made games are between the only two stakers
+    let stakers: Vec<&String> = entries(recorded, "frozen_bonds").map(|(staker, _)| staker).collect();
+    if let (Some(games), [one, two]) = (recorded["games"].as_array(), &stakers[..]) {
+        compare(format!("{base}/staker/{one}/games"), &json!(games));
+        compare(pair(one, two, "timeout"), recorded.get("timeout").unwrap_or(&Value::Null));
+    }
+}
+
+/// Whether all shared recordings are replayed.
+fn all_recordings() -> bool {
+    std::env::var_os("SORU_ALL_RECORDINGS").is_some_and(|value| value == "1")
+}
+
+/// A recording that comes with the project.
+pub fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/data/recorded").join(name)
 }
 
 fn recorded(name: &str) -> Option<PathBuf> {
@@ -149,6 +213,28 @@ fn the_tour() {
     }
 }
 
+/// Games that were won and lost, with all their moves, proofs included.
+#[test]
+fn games() {
+    replay(&own("s3_game_inbox_3_0_0"));
+    let some = ["s3_tick_eval", "s3_game_reveal_metadata"];
+    let more = [
+        "s3_game_inbox_3_1_0",
+        "s3_game_pvm_5_7_11000000001",
+        "s3_game_pvm_7_7_22000002000",
+        "s3_game_pvm_7_7_50000000000000",
+        "s3_tick_beyond_the_inbox",
+        "s3_tick_decode",
+        "s3_tick_info_message",
+    ];
+    let more = if all_recordings() { &more[..] } else { &[] };
+    for name in some.iter().chain(more) {
+        if let Some(folder) = recorded(name) {
+            replay(&folder);
+        }
+    }
+}
+
 #[test]
 fn the_busy_chain() {
     if let Some(folder) = recorded("s2_busy_a") {
@@ -158,17 +244,16 @@ fn the_busy_chain() {
 
 #[test]
 fn private_rollups() {
-    for name in ["s5_whitelist", "s5_whitelist_manual"] {
-        if let Some(folder) = recorded(name) {
-            replay(&folder);
-        }
+    replay(&own("s5_whitelist"));
+    if let Some(folder) = recorded("s5_whitelist_manual") {
+        replay(&folder);
     }
 }
 
 #[test]
 fn what_clients_did() {
     for name in ["s8_cli", "s8_client_and_events"] {
-        if let Some(folder) = recorded(name) {
+        if let Some(folder) = recorded(name).filter(|_| all_recordings()) {
             replay(&folder);
         }
     }
