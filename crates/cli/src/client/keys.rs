@@ -64,7 +64,8 @@ async fn import(invocation: Invocation) -> Result<(), CliError> {
     }
     let text = locator.as_str().strip_prefix("unencrypted:").unwrap_or(locator.as_str());
     // the error must not repeat what may be a secret with a typing mistake
-    let key: SecretKey = text.parse().map_err(|_| usage("This is not a secret key: edsk…, spsk…, p2sk… or BLsk…"))?;
+    let key: SecretKey =
+        text.parse().map_err(|_| usage("The argument 'uri' is not a secret key: edsk…, spsk…, p2sk… or BLsk…"))?;
     let address =
         wallet(&invocation).add_secret_key(invocation.param("new"), &key, invocation.switch("force")).map_err(usage)?;
     println!("Tezos address added: {address}");

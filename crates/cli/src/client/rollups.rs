@@ -131,7 +131,6 @@ const WASM_MAGIC: &[u8] = b"\0asm";
 
 /// The kernel in a parameter: hexadecimal text, or a file that has it, as hexadecimal text or as it is.
 fn kernel(kind: PvmKind, text: &str) -> Result<Vec<u8>, CliError> {
-    let invalid = || CliError::failed("Invalid kernel");
     let path = text.strip_prefix("file:").or_else(|| std::path::Path::new(text).is_file().then_some(text));
     let bytes = match path {
         Some(path) => std::fs::read(path).map_err(|error| {
@@ -144,7 +143,14 @@ fn kernel(kind: PvmKind, text: &str) -> Result<Vec<u8>, CliError> {
         _ if bytes.starts_with(WASM_MAGIC) => bytes,
         _ => {
             let digits: Vec<u8> = bytes.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            hex::decode(digits.strip_prefix(b"0x").unwrap_or(&digits)).map_err(|_| invalid())?
+            hex::decode(digits.strip_prefix(b"0x").unwrap_or(&digits)).map_err(|error| {
+                let given = match path {
+                    Some(path) => format!("file '{path}'"),
+                    None => format!("argument '{}'", shortened(text)),
+                };
+                let hint = "expected hexadecimal, a file of it, or a .wasm file";
+                CliError::failed(format!("Invalid kernel\nThe {given} is no kernel: {error} ({hint})"))
+            })?
         }
     };
     if kernel.len() > MAX_KERNEL {
@@ -159,6 +165,14 @@ fn kernel(kind: PvmKind, text: &str) -> Result<Vec<u8>, CliError> {
         );
     }
     Ok(kernel)
+}
+
+/// A text short enough for an error.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 async fn originate(invocation: Invocation) -> Result<(), CliError> {

@@ -1,12 +1,11 @@
 //! What a user is told when something is wrong: exit code 1, and an error that names the culprit.
 
-use crate::common::{Program, Ran, SORU, echo_kernel, run, word_after};
+use crate::common::{BOOTSTRAP1, Program, Ran, SORU, echo_kernel, run, word_after};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const BOOTSTRAP1: &str = "unencrypted:edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh";
 const BOOTSTRAP1_ADDRESS: &str = "tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx";
 /// An account whose key is not in the wallet.
 const STRANGER: &str = "tz1gjaF81ZRRvdzjobyfVNsAeSC6PScjfQwN";
@@ -75,7 +74,7 @@ fn malformed_arguments_are_named() {
         (
             "originate smart rollup r from bootstrap1 of kind wasm_2_0_0 of type bytes with kernel _".into(),
             "0g",
-            &["Invalid kernel"],
+            &["Invalid kernel", "argument '0g'"],
         ),
         (
             format!("{execute} {ROLLUP} from bootstrap1 for commitment hash {COMMITMENT} and output proof _"),
@@ -115,7 +114,7 @@ fn offline_tools_name_the_argument() {
         soru(dir.path(), &[&encode[..], &[message]].concat()).fails_saying(&signs);
     }
     soru(dir.path(), &["client", "import", "secret", "key", "a", "unencrypted:edsk1"])
-        .fails_saying(&["This is not a secret key"]);
+        .fails_saying(&["argument 'uri' is not a secret key"]);
 }
 
 #[test]

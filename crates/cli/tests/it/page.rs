@@ -1,10 +1,9 @@
 //! The commands of the reference's Smart Optimistic Rollups page, in its order and under its program names.
 
-use crate::common::{Program, SORU, echo_kernel, eventually, free_port, json, run, word_after};
+use crate::common::{BOOTSTRAP1, Program, SORU, echo_kernel, eventually, free_port, json, run, word_after};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-const BOOTSTRAP1: &str = "unencrypted:edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh";
 const BOOTSTRAP1_ADDRESS: &str = "tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx";
 const OPERATOR: &str = "unencrypted:edsk39qAm1fiMjgmPkw1EgQYkMzkJezLNewd7PLNHTkr6w9XA2zdfo";
 const OPERATOR_ADDRESS: &str = "tz1gjaF81ZRRvdzjobyfVNsAeSC6PScjfQwN";

@@ -1,10 +1,9 @@
 //! A kernel that asks for data nobody has: the node stops at that level, says so, keeps answering, and goes on when the
 //! data appears.
 
-use crate::common::{Program, SORU, eventually, json, run};
+use crate::common::{Program, SORU, User, eventually, json};
 use soru_tezos::hash::RevealHash;
 
-const BOOTSTRAP1: &str = "unencrypted:edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh";
 const PAGE: &[u8] = b"a page that is not there yet";
 
 /// Asks for the page of a hash and keeps it under `/page`.
@@ -30,50 +29,11 @@ fn the_node_waits_for_a_missing_preimage() {
     let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", "127.0.0.1:0", "--block-time", "0.2"];
     let layer1 = Program::start(SORU, dir, &words);
     let endpoint = layer1.says("RPC server listening on");
-    let client = |words: &[&str]| run(SORU, dir, &[&["client", "-d", "w", "-E", &endpoint], words].concat()).ok();
-    client(&["import", "secret", "key", "b1", BOOTSTRAP1]);
+    let user = User { dir, endpoint: &endpoint };
     let hash = RevealHash::of_data(PAGE);
-    client(&[
-        "originate",
-        "smart",
-        "rollup",
-        "asker",
-        "from",
-        "b1",
-        "of",
-        "kind",
-        "wasm_2_0_0",
-        "of",
-        "type",
-        "bytes",
-        "with",
-        "kernel",
-        &kernel(&hash),
-        "--burn-cap",
-        "9",
-    ]);
-    let mut node = Program::start(
-        SORU,
-        dir,
-        &[
-            "node",
-            "-d",
-            "w",
-            "-E",
-            &endpoint,
-            "run",
-            "observer",
-            "for",
-            "asker",
-            "--data-dir",
-            "r",
-            "--rpc-port",
-            "0",
-            "--stop-with-stdin",
-        ],
-    );
-    let rollup_node = format!("http://{}", node.says("node is listening to"));
-    let ask = |path: &str| run(SORU, dir, &["rollup-client", "-E", &rollup_node, "rpc", "get", path]);
+    user.originate("asker", &kernel(&hash));
+    let (mut node, rollup_node) = user.observe("asker");
+    let ask = |path: &str| user.ask(&rollup_node, path);
     let health = eventually("the node says why it stopped", || {
         let health = ask("/health").ok();
         health.contains(&hash.to_hex()).then_some(health)

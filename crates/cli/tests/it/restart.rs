@@ -1,9 +1,7 @@
 //! A rollup node whose layer 1 is killed and comes back: it waits, then goes on where it was.
 
-use crate::common::{Program, SORU, echo_kernel, eventually, free_port, json, run, word_after};
+use crate::common::{Program, SORU, User, echo_kernel, eventually, free_port, json, word_after};
 use std::path::Path;
-
-const BOOTSTRAP1: &str = "unencrypted:edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh";
 
 /// The layer 1, on the same address and data at each start.
 fn layer1(dir: &Path, address: &str) -> Program {
@@ -21,70 +19,25 @@ fn the_node_goes_on_after_its_layer_1_was_killed() {
     let address = format!("127.0.0.1:{}", free_port());
     let endpoint = format!("http://{address}");
     let first = layer1(dir, &address);
-    let client = |words: &[&str]| run(SORU, dir, &[&["client", "-d", "w", "-E", &endpoint], words].concat()).ok();
-    client(&["import", "secret", "key", "b1", BOOTSTRAP1]);
-    let kernel = echo_kernel();
-    client(&[
-        "originate",
-        "smart",
-        "rollup",
-        "echo",
-        "from",
-        "b1",
-        "of",
-        "kind",
-        "wasm_2_0_0",
-        "of",
-        "type",
-        "bytes",
-        "with",
-        "kernel",
-        &kernel,
-        "--burn-cap",
-        "9",
-    ]);
-    let mut node = Program::start(
-        SORU,
-        dir,
-        &[
-            "node",
-            "-d",
-            "w",
-            "-E",
-            &endpoint,
-            "run",
-            "observer",
-            "for",
-            "echo",
-            "--data-dir",
-            "r",
-            "--rpc-port",
-            "0",
-            "--reconnection-delay",
-            "0.2",
-            "--stop-with-stdin",
-        ],
-    );
-    let rollup_node = format!("http://{}", node.says("node is listening to"));
-    let level = || {
-        let ran = run(SORU, dir, &["rollup-client", "-E", &rollup_node, "rpc", "get", "/global/block/head/level"]);
-        ran.stdout.trim().parse::<i64>().ok()
-    };
+    let user = User { dir, endpoint: &endpoint };
+    user.originate("echo", &echo_kernel());
+    let (mut node, rollup_node) = user.observe("echo");
+    let level = || user.ask(&rollup_node, "/global/block/head/level").stdout.trim().parse::<i64>().ok();
     let before = eventually("the node has a head", level);
     // dropping kills with SIGKILL
     drop(first);
-    let output = run(SORU, dir, &["rollup-client", "-E", &rollup_node, "rpc", "get", "/health"]).ok();
+    let output = user.ask(&rollup_node, "/health").ok();
     assert!(json(&output)["l1"].is_object(), "{output}");
     assert!(node.is_running());
     let second = layer1(dir, &address);
-    let sent = client(&["send", "smart", "rollup", "message", "text:[\"after the restart\"]", "from", "b1"]);
+    let sent = user.client(&["send", "smart", "rollup", "message", "text:[\"after the restart\"]", "from", "b1"]);
     let block = word_after(&sent, "Operation found in block:");
-    let header = json(&client(&["rpc", "get", &format!("/chains/main/blocks/{block}/header/shell")]));
+    let header = json(&user.client(&["rpc", "get", &format!("/chains/main/blocks/{block}/header/shell")]));
     let sent_at = header["level"].as_i64().unwrap();
     assert!(sent_at > before, "the chain goes on: {sent_at} after {before}");
     eventually("the node is past the message's level", || level().filter(|level| *level > sent_at));
     let path = format!("/global/block/{sent_at}/num_messages");
-    let count = run(SORU, dir, &["rollup-client", "-E", &rollup_node, "rpc", "get", &path]).ok();
+    let count = user.ask(&rollup_node, &path).ok();
     assert_eq!(count.trim(), "\"4\"");
     assert_eq!(node.stop(), Some(0));
     assert_eq!(second.stop(), Some(0));

@@ -126,6 +126,52 @@ impl Drop for Program {
     }
 }
 
+/// The words of a sentence; each `_` stands for the next of `values`.
+pub fn words<'t>(sentence: &'t str, values: &[&'t str]) -> Vec<&'t str> {
+    let mut values = values.iter();
+    sentence.split(' ').map(|word| if word == "_" { values.next().unwrap() } else { word }).collect()
+}
+
+/// The secret key of the account `bootstrap1`.
+pub const BOOTSTRAP1: &str = "unencrypted:edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh";
+
+/// A user at work in `dir`, with a wallet in `w`, on the layer 1 at `endpoint`.
+pub struct User<'a> {
+    pub dir: &'a Path,
+    pub endpoint: &'a str,
+}
+
+impl User<'_> {
+    /// The output of a client command that must succeed.
+    #[track_caller]
+    pub fn client(&self, words: &[&str]) -> String {
+        run(SORU, self.dir, &[&["client", "-d", "w", "-E", self.endpoint], words].concat()).ok()
+    }
+
+    /// Originates a rollup of a kernel in hexadecimal, from an account that this adds as `b1`.
+    #[track_caller]
+    pub fn originate(&self, alias: &str, kernel: &str) {
+        self.client(&["import", "secret", "key", "b1", BOOTSTRAP1]);
+        let sentence = "originate smart rollup _ from b1 of kind wasm_2_0_0 of type bytes with kernel _ --burn-cap 9";
+        self.client(&words(sentence, &[alias, kernel]));
+    }
+
+    /// An observer of a rollup with its data in `r`, and its endpoint.
+    #[track_caller]
+    pub fn observe(&self, alias: &str) -> (Program, String) {
+        let sentence = "node -d w -E _ run observer for _ --data-dir r --rpc-port 0 --reconnection-delay 0.2 \
+                        --stop-with-stdin";
+        let node = Program::start(SORU, self.dir, &words(sentence, &[self.endpoint, alias]));
+        let endpoint = format!("http://{}", node.says("node is listening to"));
+        (node, endpoint)
+    }
+
+    /// What a rollup node answers.
+    pub fn ask(&self, rollup_node: &str, path: &str) -> Ran {
+        run(SORU, self.dir, &["rollup-client", "-E", rollup_node, "rpc", "get", path])
+    }
+}
+
 /// Asks until there is an answer.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
