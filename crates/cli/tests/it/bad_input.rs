@@ -182,6 +182,8 @@ fn a_layer_1_says_why_it_does_not_start() {
     start("D", &address).fails_saying(&[&address, "the port is in use", "--rpc-addr"]);
     std::fs::write(dir.path().join("file"), "").unwrap();
     start("file", "127.0.0.1:0").fails_saying(&["'file'", "--data-dir"]);
+    // not even the superuser may make directories there
+    start("/sys/soru", "127.0.0.1:0").fails_saying(&["cannot write", "'/sys/soru'", "--data-dir"]);
     start("D", "127.0.0.1:99999").fails_saying(&["--rpc-addr (127.0.0.1:99999)", "not a port"]);
     let never = ["sandbox", "run", "--data-dir", "D", "--block-time", "never"];
     soru(dir.path(), &never).fails_saying(&["--block-time (never)"]);
