@@ -56,6 +56,10 @@ pub struct Processed {
     pub events: Vec<RollupEvent>,
 }
 
+/// Levels after which the machine is read back from the store: it remembers every node it has seen, outboxes above all,
+/// and only what the next levels touch is worth its memory.
+const LEVELS_IN_MEMORY: i32 = 64;
+
 /// The pipeline of a rollup: processes blocks one after the other.
 pub struct Pipeline {
     store: Store,
@@ -185,7 +189,7 @@ impl Pipeline {
         self.put_protocols(&batch, block)?;
         set_canonical(&batch, &self.store, &stored)?;
         batch.commit()?;
-        self.last = Some((stored.hash, pvm));
+        self.last = (stored.level.0 % LEVELS_IN_MEMORY != 0).then_some((stored.hash, pvm));
         Ok(Processed { block: stored, commitment, messages, events })
     }
 
