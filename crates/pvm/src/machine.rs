@@ -167,11 +167,14 @@ impl Pvm {
                     let mut next = self.clone();
                     match next.kernel_run(engine, reveals) {
                         Err(PvmError::Undecided { reason, .. }) if reason.is_for_the_exact_machine() => {
+                            // may be stuck then, and wait for an input
                             next.exact_kernel_run(reveals)?;
                         }
-                        result => result?,
+                        result => {
+                            result?;
+                            next.step()?;
+                        }
                     }
-                    next.step()?;
                     *self = next;
                 }
                 TickState::Padding => {
