@@ -64,6 +64,11 @@ impl Kind {
         !matches!(self, Kind::AddMessages | Kind::PublishDal)
     }
 
+    /// Whether an equal operation may be meant anew after one was included: what it is about follows from the chain.
+    pub fn may_follow_itself(self) -> bool {
+        matches!(self, Kind::Cement | Kind::Refute | Kind::Timeout)
+    }
+
     /// Whether it survives a restart; the others are found again by looking at the chain.
     pub fn persists(self) -> bool {
         matches!(self, Kind::AddMessages | Kind::Recover | Kind::ExecuteOutbox | Kind::PublishDal)

@@ -188,8 +188,9 @@ impl Queue {
         let counter = if Kind::of(&body).is_unique() { Vec::new() } else { arrival.to_be_bytes().to_vec() };
         let id = OperationId(blake2b::digest(&[&body.to_bytes(), &counter]));
         match self.known.get(&id) {
-            // a cementation does not say of what: one in a block does not stand for the next
-            Some(Status::Included(..)) if Kind::of(&body) == Kind::Cement => {}
+            // a cementation does not say of what, a start or a timeout not of which game between two players: one in a block does
+            // not stand for the next
+            Some(Status::Included(..)) if Kind::of(&body).may_follow_itself() => {}
             Some(_) => return Ok(id),
             None => {}
         }

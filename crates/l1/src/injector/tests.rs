@@ -26,6 +26,10 @@ fn timeout() -> ManagerBody {
     Timeout { rollup: SmartRollupAddress::ZERO, stakers: Stakers::new(source(), source()) }.into()
 }
 
+fn recover() -> ManagerBody {
+    RecoverBond { rollup: SmartRollupAddress::ZERO, staker: source() }.into()
+}
+
 fn block(level: i32, branch: u8) -> BlockRef {
     BlockRef { level: Level(level), hash: BlockHash([branch.wrapping_mul(31).wrapping_add(level as u8); 32]) }
 }
@@ -85,31 +89,33 @@ fn urgent_first_then_ordered_then_in_order_of_arrival() {
 }
 
 #[test]
-fn a_cementation_in_a_block_does_not_stand_for_the_next() {
-    let mut queue = Queue::new(QueueLimits::default());
-    queue.add(cement(1), None).unwrap();
-    let batch = queue.next_batch();
-    queue.injected(carrier(1), source(), Level(5), batch.clone(), 0);
-    queue.add(cement(1), None).unwrap();
-    assert_eq!(queue.counts(), (0, 1, 0));
-    queue.on_added_block(block(6, 0), &[shown(carrier(1), &batch, vec![applied()])]);
-    queue.add(cement(1), None).unwrap();
-    assert_eq!(queue.counts(), (1, 0, 1));
+fn what_the_chain_tells_more_of_may_follow_itself() {
+    for body in [cement(1), timeout()] {
+        let mut queue = Queue::new(QueueLimits::default());
+        queue.add(body.clone(), None).unwrap();
+        let batch = queue.next_batch();
+        queue.injected(carrier(1), source(), Level(5), batch.clone(), 0);
+        queue.add(body.clone(), None).unwrap();
+        assert_eq!(queue.counts(), (0, 1, 0));
+        queue.on_added_block(block(6, 0), &[shown(carrier(1), &batch, vec![applied()])]);
+        queue.add(body, None).unwrap();
+        assert_eq!(queue.counts(), (1, 0, 1));
+    }
 }
 
 #[test]
 fn unique_kinds_are_added_once_at_every_stage() {
     let mut queue = Queue::new(QueueLimits::default());
-    let id = queue.add(timeout(), None).unwrap();
-    assert_eq!(queue.add(timeout(), None).unwrap(), id);
+    let id = queue.add(recover(), None).unwrap();
+    assert_eq!(queue.add(recover(), None).unwrap(), id);
     assert_eq!(queue.counts(), (1, 0, 0));
     let batch = queue.next_batch();
     queue.injected(carrier(1), source(), Level(5), batch.clone(), 0);
-    queue.add(timeout(), None).unwrap();
+    queue.add(recover(), None).unwrap();
     assert_eq!(queue.counts(), (0, 1, 0));
     assert!(queue.busy().contains(&source()));
     queue.on_added_block(block(6, 0), &[shown(carrier(1), &batch, vec![applied()])]);
-    queue.add(timeout(), None).unwrap();
+    queue.add(recover(), None).unwrap();
     assert_eq!(queue.counts(), (0, 0, 1));
     assert!(queue.busy().is_empty());
     assert_eq!(queue.status(&id), Some(Status::Included(carrier(1), block(6, 0))));
