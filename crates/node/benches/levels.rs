@@ -7,6 +7,7 @@ mod recording;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use recording::{Chain, folder};
+use soru_node::config::LoserMode;
 use soru_node::pipeline::{NodeConstants, Pipeline, RollupInfo};
 use soru_node::reveals::Preimages;
 use soru_node::store::{Flush, Store};
@@ -63,6 +64,7 @@ fn levels(criterion: &mut Criterion) {
         boot_sector_file: None,
         operating: None,
         bail_on_disagree: false,
+        loser_mode: LoserMode::default(),
     };
     let mut group = criterion.benchmark_group("pipeline");
     group.throughput(Throughput::Elements(1)).sample_size(20).measurement_time(Duration::from_secs(10));

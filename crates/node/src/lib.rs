@@ -4,8 +4,10 @@
 
 pub mod config;
 mod follow;
+mod inject;
 mod node;
 pub mod pipeline;
+pub mod refutation;
 pub mod reveals;
 mod rpc;
 pub mod store;

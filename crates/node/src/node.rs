@@ -77,6 +77,9 @@ pub enum NodeError {
     /// The operator may not stake on a private rollup.
     #[error("The operator {0} is not in the whitelist of the rollup.")]
     NotInWhitelist(String),
+    /// An operator in bailout mode has nothing to recover.
+    #[error("The operator does not has any stake. ({0} is not staked on the rollup, so there is no bond to recover.)")]
+    NoStake(String),
     /// The engine could not be made.
     #[error("cannot start the WebAssembly engine: {0}")]
     Engine(String),

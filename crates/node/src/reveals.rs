@@ -1,6 +1,7 @@
 //! Answers to a kernel's reveals: preimages from the data directory or a service, metadata, parameters of the data
 //! availability layer (`spec/node.md` §4.7, `spec/protocol.md` §7).
 
+use crate::config::LoserMode;
 use crate::pipeline::NodeConstants;
 use bytes::Bytes;
 use soru_pvm::reveal::{DalParameters, RevealKind, dal_parameters_answer, metadata_answer};
@@ -93,12 +94,32 @@ pub struct NodeReveals {
     rollup: SmartRollupAddress,
     origination: Level,
     constants: NodeConstants,
+    dal: DalParameters,
 }
 
 impl NodeReveals {
     /// Answers for a rollup originated at a level.
     pub fn new(preimages: Preimages, rollup: SmartRollupAddress, origination: Level, constants: NodeConstants) -> Self {
-        NodeReveals { preimages, rollup, origination, constants }
+        let dal = DalParameters {
+            number_of_slots: i64::from(constants.dal.number_of_slots),
+            attestation_lag: i64::from(constants.dal.attestation_lag),
+            slot_size: i64::from(constants.dal.slot_size),
+            page_size: i64::from(constants.dal.page_size),
+        };
+        NodeReveals { preimages, rollup, origination, constants, dal }
+    }
+
+    /// The same with the wrong answers that are planned, if any.
+    pub fn with_failures(self, plan: &LoserMode) -> Self {
+        let LoserMode::DalParameters(wrong) = plan else { return self };
+        let number = |text: &str| text.parse().unwrap_or(0);
+        let dal = DalParameters {
+            number_of_slots: number(&wrong.number_of_slots),
+            attestation_lag: number(&wrong.attestation_lag),
+            slot_size: number(&wrong.slot_size),
+            page_size: number(&wrong.page_size),
+        };
+        NodeReveals { dal, ..self }
     }
 }
 
@@ -118,15 +139,9 @@ impl Reveals for NodeReveals {
         match request {
             RevealRequest::Preimage(hash) => self.preimages.get(hash),
             RevealRequest::Metadata => Ok(metadata_answer(&self.rollup, self.origination)),
-            RevealRequest::DalParameters => {
-                let dal = &self.constants.dal;
-                Ok(dal_parameters_answer(&DalParameters {
-                    number_of_slots: i64::from(dal.number_of_slots),
-                    attestation_lag: i64::from(dal.attestation_lag),
-                    slot_size: i64::from(dal.slot_size),
-                    page_size: i64::from(dal.page_size),
-                }))
-            }
+            RevealRequest::DalParameters => Ok(dal_parameters_answer(&self.dal)),
+            // without the layer there is no page
+            RevealRequest::DalPage(_) if !self.constants.dal.feature_enable => Ok(Bytes::new()),
             // whether a page exists is known to a DAL node only
             RevealRequest::DalPage(page) => Err(RevealError::Unavailable(format!(
                 "page {} of slot {} published at level {} (DAL pages are not supported yet)",

@@ -12,7 +12,7 @@ pub use operators::{OperatorArgument, Operators};
 pub use options::Options;
 pub use parts::{
     AclEntry, AclKind, AclRules, Batcher, CommitOn, Cors, FailurePoint, FeeSettings, GcParameters, HistoryMode,
-    Injector, LoserMode, OutboxFilter, Telemetry,
+    Injector, LoserMode, OutboxFilter, Telemetry, WrongDalParameters,
 };
 pub use settings::{Config, Display};
 

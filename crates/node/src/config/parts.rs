@@ -307,19 +307,67 @@ pub struct FailurePoint {
     pub message_tick: String,
 }
 
-/// Planned failures (§13.2).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LoserMode(pub Vec<FailurePoint>);
+/// Planned failures, for tests of games (§13.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LoserMode {
+    /// Wrong inputs and states at some places; none of them in a node that means well.
+    Failures(Vec<FailurePoint>),
+    /// The kernel is told these parameters of the data availability layer.
+    DalParameters(WrongDalParameters),
+}
+
+/// Parameters of the data availability layer that are not the true ones, decimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct WrongDalParameters {
+    pub number_of_slots: String,
+    pub attestation_lag: String,
+    pub slot_size: String,
+    pub page_size: String,
+}
+
+impl Default for LoserMode {
+    fn default() -> Self {
+        LoserMode::Failures(vec![])
+    }
+}
+
+impl LoserMode {
+    /// The planned failures at places of the inbox.
+    pub fn points(&self) -> &[FailurePoint] {
+        match self {
+            LoserMode::Failures(points) => points,
+            LoserMode::DalParameters(_) => &[],
+        }
+    }
+}
 
 impl FromStr for LoserMode {
     type Err = ConfigError;
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let numbers: Vec<i64> = text
-            .split_whitespace()
-            .map(|word| word.replace('_', "").parse())
+        let words: Vec<String> = text.split_whitespace().map(|word| word.replace('_', "")).collect();
+        if text.trim_start().starts_with("reveal_dal_page") {
+            return Err(ConfigError::Unsupported("loser-mode reveal_dal_page"));
+        }
+        let numbers = if text.trim_start().starts_with("reveal_dal_parameters") { &words[1..] } else { &words[..] };
+        let numbers: Vec<i64> = numbers
+            .iter()
+            .map(|word| word.parse())
             .collect::<Result<_, _>>()
             .map_err(|_| ConfigError::FailurePoints)?;
+        if numbers.len() != words.len() {
+            let [number_of_slots, attestation_lag, slot_size, page_size] = numbers[..] else {
+                return Err(ConfigError::FailurePoints);
+            };
+            return Ok(LoserMode::DalParameters(WrongDalParameters {
+                number_of_slots: number_of_slots.to_string(),
+                attestation_lag: attestation_lag.to_string(),
+                slot_size: slot_size.to_string(),
+                page_size: page_size.to_string(),
+            }));
+        }
         if !numbers.len().is_multiple_of(3) {
             return Err(ConfigError::FailurePoints);
         }
@@ -330,7 +378,7 @@ impl FromStr for LoserMode {
                 message_tick: point[2].to_string(),
             })
         });
-        Ok(LoserMode(points.collect::<Result<_, _>>()?))
+        Ok(LoserMode::Failures(points.collect::<Result<_, _>>()?))
     }
 }
 
@@ -438,7 +486,13 @@ mod tests {
     #[test]
     fn failure_points() {
         let plan: LoserMode = "3 0 0 5 7 11_000_000_001".parse().unwrap();
-        assert_eq!(plan.0[1].message_tick, "11000000001");
+        assert_eq!(plan.points()[1].message_tick, "11000000001");
+        let wrong: LoserMode = "reveal_dal_parameters 1 2 3 4".parse().unwrap();
+        let json =
+            serde_json::json!({"number_of_slots": "1", "attestation_lag": "2", "slot_size": "3", "page_size": "4"});
+        assert_eq!(serde_json::to_value(&wrong).unwrap(), json);
+        assert_eq!(serde_json::from_value::<LoserMode>(json).unwrap(), wrong);
+        assert_eq!("reveal_dal_parameters 1 2 3".parse::<LoserMode>(), Err(ConfigError::FailurePoints));
         assert_eq!("x".parse::<LoserMode>(), Err(ConfigError::FailurePoints));
         assert_eq!("1 2".parse::<LoserMode>(), Err(ConfigError::FailurePoints));
     }

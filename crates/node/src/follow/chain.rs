@@ -1,15 +1,17 @@
 //! Following layer 1: heads, reorganisations, catching up, one block after the other (`spec/node.md` §4.2, §4.3).
 
-use super::publisher::Publisher;
+use super::operations::Operations;
+use crate::config::{Mode, Purpose};
 use crate::node::{Node, NodeError};
+use crate::pipeline::operations::RollupEvent;
 use crate::pipeline::{NodeConstants, PipelineError, Processed};
 use crate::store::{Flush, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
-use soru_l1::heads::{HeadStream, Reorg};
+use soru_l1::heads::HeadStream;
 use soru_l1::rpc::RpcError;
 use soru_tezos::block::Block;
 use soru_tezos::hash::BlockHash;
-use soru_tezos::header::{BlockRef, MonitoredHead};
+use soru_tezos::header::MonitoredHead;
 use soru_tezos::scalar::Level;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +29,8 @@ enum Failure {
     LayerOne(#[from] RpcError),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    #[error("{0} left the whitelist")]
+    NotInWhitelist(String),
     #[error("{0}")]
     Internal(String),
     #[error("stopped")]
@@ -43,7 +47,7 @@ impl From<StoreError> for Failure {
 pub(super) async fn follow(
     node: &Arc<Node>,
     mut heads: HeadStream,
-    mut publisher: Publisher,
+    operations: &Operations,
     stop: &CancellationToken,
 ) -> Result<(), NodeError> {
     // the first head came at startup; later, a head again when something that can pass kept it from being reached
@@ -57,11 +61,17 @@ pub(super) async fn follow(
         };
         node.status_mut().last_head = Some(head.clone());
         again = match on_head(node, &head, stop).await {
-            Ok(way) => {
+            Ok(events) => {
                 if node.status_mut().stopped.take().is_some() {
                     tracing::info!("Processing blocks again");
                 }
-                publisher.on_head(node, &head, &way).await;
+                if has_recovered(node, &events) {
+                    tracing::info!(
+                        "Exit bailout mode - stakes have been recovered, and the node is exiting safely now"
+                    );
+                    return Ok(());
+                }
+                operations.on_processed(node, &head, events).await;
                 None
             }
             Err(Failure::Stopped) => return Ok(()),
@@ -70,6 +80,7 @@ pub(super) async fn follow(
                 pause = Duration::from_secs_f64(node.config.reconnection_delay);
                 Some(head)
             }
+            Err(Failure::NotInWhitelist(key)) => return Err(NodeError::NotInWhitelist(key)),
             Err(Failure::Internal(e)) => return Err(NodeError::Internal(e)),
             Err(Failure::Pipeline(e)) if e.is_fatal() || node.config.no_degraded => return Err(e.into()),
             Err(Failure::Pipeline(e)) => {
@@ -98,10 +109,21 @@ async fn later(head: &Option<MonitoredHead>, pause: Duration) -> Option<Monitore
     }
 }
 
-/// Processes all blocks up to a head.
-async fn on_head(node: &Arc<Node>, head: &MonitoredHead, stop: &CancellationToken) -> Result<Reorg, Failure> {
+/// Whether the bond is back for which the node was run in bailout mode.
+fn has_recovered(node: &Node, events: &[RollupEvent]) -> bool {
+    let own = node.config.operators.key(Purpose::Operating);
+    let recovered = |event: &RollupEvent| matches!(event, RollupEvent::Recovered { staker } if Some(*staker) == own);
+    node.config.mode == Mode::Bailout && events.iter().any(recovered)
+}
+
+/// Processes all blocks up to a head. Gives what happened in them.
+async fn on_head(
+    node: &Arc<Node>,
+    head: &MonitoredHead,
+    stop: &CancellationToken,
+) -> Result<Vec<RollupEvent>, Failure> {
     let genesis = node.store.metadata().genesis_info.level;
-    let mut way = Reorg::default();
+    let mut events = vec![];
     let head = if node.config.l1_monitor_finalized {
         finalized_of(node, head, genesis).await?
     } else {
@@ -110,11 +132,11 @@ async fn on_head(node: &Arc<Node>, head: &MonitoredHead, stop: &CancellationToke
     let old = node.store.head()?;
     let old_level = old.as_ref().map_or(genesis.before(1), |old| old.level);
     if head.level < genesis {
-        return Ok(way);
+        return Ok(events);
     }
     if head.level < old_level && node.store.hash_of_level(head.level)? == Some(head.hash) {
         tracing::info!("Layer 1 is at level {}, behind the node's {old_level}: waiting", head.level);
-        return Ok(way);
+        return Ok(events);
     }
     if head.level.since(old_level) > 1 {
         tracing::info!("Catching up on {} levels", head.level.since(old_level));
@@ -124,9 +146,6 @@ async fn on_head(node: &Arc<Node>, head: &MonitoredHead, stop: &CancellationToke
     if first <= old_level {
         let undone = old_level.since(first).saturating_add(1);
         tracing::info!("Reorganisation of {undone} blocks, from level {first} on");
-        for level in (first.0..=old_level.0).map(Level) {
-            way.old_chain.extend(node.store.hash_of_level(level)?.map(|hash| BlockRef { level, hash }));
-        }
     }
     let count = hashes.len();
     let mut blocks = stream::iter(hashes)
@@ -146,21 +165,17 @@ async fn on_head(node: &Arc<Node>, head: &MonitoredHead, stop: &CancellationToke
         }
         let last = index + 1 == count;
         let flush = if last || (index + 1) % FLUSHED_TOGETHER == 0 { Flush::Now } else { Flush::Later };
-        let level = first.after(i32::try_from(index).unwrap_or(i32::MAX));
         match fetched {
             Fetched::Known(block) => {
-                way.new_chain.push(BlockRef { level, hash: block.hash });
                 let known = block.clone();
                 blocking(node, move |node| lock(&node.pipeline).return_to(&known)).await?;
                 announce(node, &block);
             }
-            Fetched::New(block) => {
-                way.new_chain.push(BlockRef { level, hash: block.hash });
-                process(node, block, flush).await?;
-            }
+            Fetched::New(block) => events.extend(process(node, block, flush).await?),
         }
     }
-    Ok(way)
+    check_whitelist(node, head.hash, &events).await?;
+    Ok(events)
 }
 
 /// What of a head matters here.
@@ -192,7 +207,20 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<(), Failure> {
+/// After an update of the whitelist, the operator must still be in it (`spec/node.md` §3.3).
+async fn check_whitelist(node: &Arc<Node>, head: BlockHash, events: &[RollupEvent]) -> Result<(), Failure> {
+    let updated = |event: &RollupEvent| matches!(event, RollupEvent::Executed { whitelist_update: true, .. });
+    let Some(key) = node.config.operators.key(Purpose::Operating) else { return Ok(()) };
+    if node.config.mode == Mode::Bailout || !events.iter().any(updated) {
+        return Ok(());
+    }
+    match node.layer1.whitelist(head, &node.config.smart_rollup_address).await? {
+        Some(listed) if !listed.contains(&key) => Err(Failure::NotInWhitelist(key.to_string())),
+        _ => Ok(()),
+    }
+}
+
+async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<Vec<RollupEvent>, Failure> {
     let (level, short) = (block.level(), short(&block.hash));
     tracing::info!("Processing head {short} at level {level}");
     let started = Instant::now();
@@ -203,7 +231,7 @@ async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<()
         let constants = constants_of(node, &block).await?;
         blocking(node, move |node| lock(&node.pipeline).process(&block, &constants, flush)).await?
     };
-    let Processed { block, commitment, messages, .. } = processed;
+    let Processed { block, commitment, messages, events } = processed;
     if level > node.store.metadata().genesis_info.level {
         tracing::info!("Fetched {messages} messages from block {short} at level {level}");
     }
@@ -214,7 +242,7 @@ async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<()
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     tracing::info!("Processed head {short} at level {level} in {milliseconds:.3}ms");
     announce(node, &block);
-    Ok(())
+    Ok(events)
 }
 
 /// Tells those who watch. Nobody watching is no error.

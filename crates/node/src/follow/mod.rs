@@ -1,6 +1,7 @@
 //! The node's life: start, follow layer 1 block by block, publish and cement, stop (`spec/node.md` §4).
 
 mod chain;
+mod operations;
 mod publisher;
 mod startup;
 
@@ -68,11 +69,19 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
 }
 
 async fn live(started: startup::Started, stop: CancellationToken) -> Result<(), NodeError> {
-    let startup::Started { node, heads, signers, listener, lock } = started;
+    let startup::Started { node, heads, own_heads, signers, listener, lock } = started;
     let server = tokio::spawn(crate::rpc::serve(Arc::clone(&node), listener, stop.clone()));
     tracing::info!("The smart rollup node is listening to {}:{}", node.address.ip(), node.address.port());
-    let publisher = publisher::Publisher::new(&node, signers);
-    let result = chain::follow(&node, heads, publisher, &stop).await;
+    let operations = operations::Operations::new(&node, signers);
+    let processing = chain::follow(&node, heads, &operations, &stop);
+    tokio::pin!(processing);
+    let result = tokio::select! {
+        result = &mut processing => result,
+        result = operations.follow(&node, own_heads, &stop) => match result {
+            Ok(()) => processing.await,
+            failed => failed,
+        },
+    };
     stop.cancel();
     tracing::info!("Shutting down RPC server");
     if let Err(e) = server.await {

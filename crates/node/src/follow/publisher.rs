@@ -1,21 +1,19 @@
-//! What to publish and what to cement (`spec/node.md` §4.8).
+//! What to publish, to cement and to recover, by mode (`spec/node.md` §3.3, §4.8).
 
-use crate::config::{Mode, OperationKind, Operators};
+use crate::config::{Mode, OperationKind, Purpose};
+use crate::inject::Injectors;
 use crate::node::Node;
 use crate::pipeline::NodeConstants;
+use crate::pipeline::operations::RollupEvent;
 use crate::store::{Store, StoreError};
-use soru_l1::heads::Reorg;
-use soru_l1::injector::{Event, Injector, Kind, Outcome, QueueFull, QueueLimits};
+use soru_l1::injector::QueueFull;
 use soru_l1::rpc::RpcError;
-use soru_l1::wallet::Signer;
-use soru_tezos::hash::CommitmentHash;
-use soru_tezos::header::{BlockRef, MonitoredHead};
+use soru_tezos::hash::{BlockHash, CommitmentHash};
 use soru_tezos::key::PublicKeyHash;
-use soru_tezos::operation::{Cement, ManagerBody, Publish};
+use soru_tezos::operation::{Cement, Publish, RecoverBond};
 use soru_tezos::rollup::Commitment;
 use soru_tezos::scalar::Level;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 /// Commitments that layer 1 would take now, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,63 +83,47 @@ pub fn due(store: &Store, constants: &NodeConstants) -> Result<Due, StoreError> 
 /// Publishes and cements, in the modes that do.
 pub(super) struct Publisher {
     mode: Mode,
-    operators: Operators,
-    injectors: Vec<(PublicKeyHash, Injector)>,
+    operating: Option<PublicKeyHash>,
     /// Commitments whose inbox was found equal to that of layer 1.
     checked: HashSet<CommitmentHash>,
     /// Highest inbox level of a commitment reported as withheld.
     reported: Level,
+    /// Whether an accuser has compared the commitments that were published before it started.
+    compared: bool,
 }
 
 impl Publisher {
-    pub(super) fn new(node: &Node, signers: Vec<Arc<dyn Signer>>) -> Publisher {
-        let (mode, operators) = (node.config.mode.clone(), node.config.operators.clone());
-        let injectors: Vec<_> = signers.into_iter().map(|signer| (signer.address(), injector(node, signer))).collect();
-        let mut workers = vec![];
-        if mode.can_inject(OperationKind::Publish) || mode.can_inject(OperationKind::Cement) {
-            workers.push("publisher".to_owned());
+    pub(super) fn new(node: &Node) -> Publisher {
+        Publisher {
+            mode: node.config.mode.clone(),
+            operating: node.config.operators.key(Purpose::Operating),
+            checked: HashSet::new(),
+            reported: Level(0),
+            compared: false,
         }
-        let by_key = operators.by_key();
-        for (key, _) in &injectors {
-            let purposes = by_key.get(key).map_or(&[][..], Vec::as_slice);
-            let kinds = OperationKind::ALL
-                .into_iter()
-                .filter(|kind| purposes.contains(&kind.purpose()) && mode.can_inject(*kind));
-            let kinds: Vec<_> = kinds.map(OperationKind::name).collect();
-            workers.push(format!("injector ({})", kinds.join(", ")));
-        }
-        node.status_mut().workers = workers;
-        Publisher { mode, operators, injectors, checked: HashSet::new(), reported: Level(0) }
     }
 
-    /// Called when a head was reached: looks for our operations on the way to it, then injects what is due.
-    pub(super) async fn on_head(&mut self, node: &Node, head: &MonitoredHead, way: &Reorg) {
-        if let Err(e) = self.publish_and_cement(node).await {
+    /// Whether the mode publishes or cements by itself.
+    pub(super) fn runs_in(mode: &Mode) -> bool {
+        publishes(mode) || mode.can_inject(OperationKind::Cement)
+    }
+
+    /// Queues what is due after the head of the store. `events` happened in the blocks since the last time.
+    pub(super) async fn queue_due(&mut self, node: &Node, injectors: &mut Injectors, events: &[RollupEvent]) {
+        let queued = match self.mode {
+            Mode::Accuser => self.accuse(node, injectors, events).await,
+            Mode::Bailout => match self.publish_and_cement(node, injectors).await {
+                Ok(()) => self.recover(node, injectors).await,
+                failed => failed,
+            },
+            _ => self.publish_and_cement(node, injectors).await,
+        };
+        if let Err(e) = queued {
             tracing::error!("Cannot publish: {e}");
         }
-        let at = BlockRef { level: head.shell.level, hash: head.hash };
-        for (key, injector) in &mut self.injectors {
-            let events = match injector.on_chain(way).await {
-                Ok(events) => events,
-                Err(e) => {
-                    tracing::warn!("cannot look for operations of {key}: {e}");
-                    continue;
-                }
-            };
-            let given_up = match injector.inject(at).await {
-                Ok(events) => events,
-                Err(e) => {
-                    tracing::warn!("cannot inject operations of {key}: {e}");
-                    vec![]
-                }
-            };
-            for event in events.into_iter().chain(given_up) {
-                report(&event);
-            }
-        }
     }
 
-    async fn publish_and_cement(&mut self, node: &Node) -> Result<(), PublishError> {
+    async fn publish_and_cement(&mut self, node: &Node, injectors: &mut Injectors) -> Result<(), PublishError> {
         let due = due(&node.store, &node.current_constants())?;
         for (hash, commitment) in due.delayed.iter().filter(|(_, c)| c.inbox_level > self.reported) {
             tracing::info!(
@@ -150,20 +132,89 @@ impl Publisher {
             );
         }
         self.reported = due.delayed.last().map_or(self.reported, |(_, c)| self.reported.max(c.inbox_level));
-        if self.mode.can_inject(OperationKind::Publish) {
+        if publishes(&self.mode) {
             for (hash, commitment) in due.publish {
-                self.check_inbox(node, &hash, &commitment).await?;
-                tracing::debug!("Publishing commitment {hash} for inbox level {}", commitment.inbox_level);
-                let rollup = node.config.smart_rollup_address;
-                self.add(OperationKind::Publish, Publish { rollup, commitment }.into(), None)?;
+                self.publish(node, injectors, &hash, commitment).await?;
             }
         }
-        if self.mode.can_inject(OperationKind::Cement) {
-            // a cementation names no commitment: at most one waits at a time, the next follows at the next head
-            for _ in due.cement.iter().take(1) {
-                let rollup = node.config.smart_rollup_address;
-                self.add(OperationKind::Cement, Cement { rollup }.into(), None)?;
+        // a cementation names no commitment: at most one waits at a time, the next follows at the next head
+        if !due.cement.is_empty() {
+            let rollup = node.config.smart_rollup_address;
+            injectors.add(OperationKind::Cement, Cement { rollup })?;
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        node: &Node,
+        injectors: &mut Injectors,
+        hash: &CommitmentHash,
+        commitment: Commitment,
+    ) -> Result<(), PublishError> {
+        self.check_inbox(node, hash, &commitment).await?;
+        tracing::debug!("Publishing commitment {hash} for inbox level {}", commitment.inbox_level);
+        let rollup = node.config.smart_rollup_address;
+        injectors.add(OperationKind::Publish, Publish { rollup, commitment })?;
+        Ok(())
+    }
+
+    /// Stakes on our commitment wherever somebody else published another one on the same predecessor.
+    async fn accuse(
+        &mut self,
+        node: &Node,
+        injectors: &mut Injectors,
+        events: &[RollupEvent],
+    ) -> Result<(), PublishError> {
+        let mut theirs: Vec<(CommitmentHash, Commitment)> = Vec::new();
+        if !self.compared {
+            theirs.extend(self.published_before(node).await?);
+            self.compared = true;
+        }
+        theirs.extend(events.iter().filter_map(|event| match event {
+            RollupEvent::Published { staker, hash, commitment, .. } if Some(*staker) != self.operating => {
+                Some((*hash, *commitment))
             }
+            _ => None,
+        }));
+        let cemented = node.store.last_cemented()?.map(|(_, level)| level);
+        for (hash, commitment) in theirs {
+            let level = commitment.inbox_level;
+            let Some(ours) = node.store.block_of_level(level)?.and_then(|block| block.commitment) else { continue };
+            let Some(own) = node.store.commitment(&ours)? else { continue };
+            let refutable = ours != hash && own.predecessor == commitment.predecessor;
+            if refutable && cemented.is_none_or(|cemented| level > cemented) {
+                tracing::info!("Commitment {hash} for inbox level {level} is wrong: publishing {ours} to refute it");
+                self.publish(node, injectors, &ours, own).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The commitments that layer 1 holds for the levels of ours that are not cemented.
+    async fn published_before(&self, node: &Node) -> Result<Vec<(CommitmentHash, Commitment)>, PublishError> {
+        let Some(head) = node.store.head()? else { return Ok(vec![]) };
+        let rollup = &node.config.smart_rollup_address;
+        let cemented = node.store.last_cemented()?.map(|(_, level)| level);
+        let (mut published, mut hash) = (vec![], head.last_commitment());
+        while let Some(own) = node.store.commitment(&hash)? {
+            if cemented.is_none_or(|cemented| own.inbox_level <= cemented) {
+                break;
+            }
+            for theirs in node.layer1.commitments_of_level(head.hash, rollup, own.inbox_level).await? {
+                published.push((theirs, node.layer1.commitment(head.hash, rollup, &theirs).await?));
+            }
+            hash = own.predecessor;
+        }
+        Ok(published)
+    }
+
+    /// Takes the bond back once it backs nothing any more.
+    async fn recover(&self, node: &Node, injectors: &mut Injectors) -> Result<(), PublishError> {
+        let (Some(staker), Some(head)) = (self.operating, node.store.head()?) else { return Ok(()) };
+        if may_recover(node, head.hash, &staker).await? {
+            let rollup = node.config.smart_rollup_address;
+            injectors.add(OperationKind::Recover, RecoverBond { rollup, staker })?;
         }
         Ok(())
     }
@@ -186,16 +237,18 @@ impl Publisher {
         self.checked.insert(*hash);
         Ok(())
     }
+}
 
-    fn add(&mut self, kind: OperationKind, body: ManagerBody, order: Option<u64>) -> Result<(), PublishError> {
-        let key = self.operators.key(kind.purpose());
-        let injector = self.injectors.iter_mut().find(|(own, _)| Some(*own) == key);
-        match injector {
-            Some((_, injector)) => drop(injector.add(body, order)?),
-            None => tracing::debug!("no key to {kind} with"),
-        }
-        Ok(())
-    }
+/// Whether a mode publishes every commitment. Others publish against a wrong one only, or nothing new.
+fn publishes(mode: &Mode) -> bool {
+    mode.can_inject(OperationKind::Publish) && !matches!(mode, Mode::Accuser | Mode::Bailout)
+}
+
+/// Whether a staker has a bond that backs nothing above the last cemented commitment.
+async fn may_recover(node: &Node, at: BlockHash, staker: &PublicKeyHash) -> Result<bool, RpcError> {
+    let rollup = &node.config.smart_rollup_address;
+    Ok(node.layer1.staked_on(at, rollup, staker).await?.is_none()
+        && node.layer1.stakers(at, rollup).await?.contains(staker))
 }
 
 /// Why nothing could be published at a head.
@@ -209,52 +262,4 @@ enum PublishError {
     Queue(#[from] QueueFull),
     #[error("the inbox of level {0} differs from that of layer 1")]
     Inbox(Level),
-}
-
-/// An injector for one key, with the configuration's fees and limits.
-fn injector(node: &Node, signer: Arc<dyn Signer>) -> Injector {
-    let given = node.config.fee_parameters.clone();
-    let fees = move |kind: Kind| {
-        let mut fees = kind.default_fees();
-        let named = OperationKind::ALL.into_iter().find(|own| injector_kind(*own) == kind);
-        if let Some(settings) = named.and_then(|own| given.get(&own)) {
-            settings.apply(&mut fees);
-        }
-        fees
-    };
-    let limits = &node.config.injector;
-    let limits = QueueLimits {
-        attempts: limits.attempts,
-        injection_ttl: limits.injection_ttl,
-        retention: limits.retention_period,
-        batch_length: limits.max_batch_length.map_or(usize::MAX, |most| most as usize),
-        ..QueueLimits::default()
-    };
-    Injector::new(node.layer1.clone(), vec![signer], Box::new(fees), limits)
-}
-
-fn injector_kind(kind: OperationKind) -> Kind {
-    match kind {
-        OperationKind::Publish => Kind::Publish,
-        OperationKind::AddMessages => Kind::AddMessages,
-        OperationKind::Cement => Kind::Cement,
-        OperationKind::Timeout => Kind::Timeout,
-        OperationKind::Refute => Kind::Refute,
-        OperationKind::Recover => Kind::Recover,
-        OperationKind::ExecuteOutboxMessage => Kind::ExecuteOutbox,
-        OperationKind::PublishDalCommitment => Kind::PublishDal,
-    }
-}
-
-fn report(event: &Event) {
-    let kind = event.operation.body.kind();
-    match &event.outcome {
-        Outcome::Included(block) => tracing::info!("Operation {kind} was applied at level {}", block.level),
-        Outcome::Retried => tracing::info!("Operation {kind} is tried again"),
-        Outcome::Failed(errors) | Outcome::Discarded(errors) => {
-            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            tracing::warn!("Operation {kind} failed and is given up: {}", errors.join("; "));
-        }
-        Outcome::Expired => tracing::warn!("Operation {kind} was never included and is given up"),
-    }
 }

@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 pub(super) struct Started {
     pub node: Arc<Node>,
     pub heads: HeadStream,
+    /// The same heads for what goes on beside the processing of blocks.
+    pub own_heads: HeadStream,
     pub signers: Vec<Arc<dyn Signer>>,
     pub listener: TcpListener,
     pub lock: DataDirLock,
@@ -70,7 +72,11 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
         if config.mode != Mode::Bailout && whitelist.is_some_and(|listed| !listed.contains(key)) {
             return Err(NodeError::NotInWhitelist(key.to_string()));
         }
-        if published.is_none() {
+        if config.mode == Mode::Bailout {
+            if !patient(&config, || layer1.stakers(at, rollup)).await?.contains(key) {
+                return Err(NodeError::NoStake(key.to_string()));
+            }
+        } else if published.is_none() {
             let account = &Contract::from(*key);
             let balance = patient(&config, || layer1.balance(at, account)).await?;
             let stake = constants.rollup.stake_amount;
@@ -90,25 +96,21 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
         boot_sector_file: config.boot_sector_file.clone(),
         operating,
         bail_on_disagree: config.bail_on_disagree,
+        loser_mode: config.loser_mode.clone(),
     };
     let engine = Arc::new(engine);
     let pipeline = Pipeline::new(store.clone(), info, Arc::clone(&engine), preimages.clone());
     let connection = heads.state();
     let node =
         Node::new(config, data_dir, store, layer1, engine, preimages, address, pipeline, constants, connection, head);
-    Ok(Started { node: Arc::new(node), heads, signers, listener, lock })
+    let own_heads = HeadStream::new(node.layer1.clone(), Duration::from_secs_f64(node.config.reconnection_delay));
+    Ok(Started { node: Arc::new(node), heads, own_heads, signers, listener, lock })
 }
 
 /// Refuses what would otherwise be silently ignored.
 fn check_supported(config: &Config) -> Result<(), ConfigError> {
     config.check()?;
     let unsupported = |what| Err(ConfigError::Unsupported(what));
-    if matches!(config.mode, Mode::Bailout | Mode::Accuser) {
-        return unsupported("modes bailout and accuser");
-    }
-    if !config.loser_mode.0.is_empty() {
-        return unsupported("loser-mode");
-    }
     if !config.unsafe_pvm_patches.is_empty() {
         return unsupported("unsafe-pvm-patches");
     }

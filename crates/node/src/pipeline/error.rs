@@ -1,11 +1,12 @@
 //! What stops a level (`spec/node.md` §4.7, §4.10).
 
 use crate::config::ConfigError;
+use crate::refutation::describe_result;
 use crate::store::StoreError;
 use soru_protocol::inbox::MessageError;
 use soru_pvm::{PvmError, RevealError};
 use soru_tezos::hash::{BlockHash, CommitmentHash, ProtocolHash};
-use soru_tezos::rollup::PvmKind;
+use soru_tezos::rollup::{GameResult, PvmKind};
 use soru_tezos::scalar::Level;
 
 /// Why a block could not be processed.
@@ -138,8 +139,8 @@ pub enum PipelineError {
         theirs: CommitmentHash,
     },
     /// A game was lost.
-    #[error("The rollup node lost the refutation game ({0})")]
-    LostGame(String),
+    #[error("The rollup node lost the refutation game ({})", describe_result(.0))]
+    LostGame(GameResult),
     /// Something the reference does and this node does not yet.
     #[error(transparent)]
     Config(#[from] ConfigError),

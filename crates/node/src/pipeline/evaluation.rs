@@ -1,8 +1,10 @@
 //! Third station: from a level's inbox to the next state of the rollup (`spec/node.md` §4.7).
 
 use super::PipelineError;
+use super::failures::LevelFailures;
+use super::replay::{LevelReplay, Position};
 use bytes::Bytes;
-use soru_pvm::{FastEngine, InputRequest, Pvm, PvmError, Reveals};
+use soru_pvm::{FastEngine, InputRequest, Pvm, PvmError, Reveals, Tick};
 use soru_tezos::codec::Decode;
 use soru_tezos::rollup::OutboxMessage;
 use soru_tezos::scalar::{Level, Ticks};
@@ -29,16 +31,41 @@ pub fn evaluate(
     level: Level,
     payloads: Vec<Bytes>,
 ) -> Result<Evaluation, PipelineError> {
-    let fail = |source: PvmError| match source {
+    let mut pvm = before.clone();
+    let report = pvm.eval_inbox_level(engine, reveals, level, payloads).map_err(|source| failed(level, source))?;
+    account(pvm, level, report.ticks).map_err(|source| failed(level, source))
+}
+
+/// The same with planned failures.
+pub fn evaluate_wrongly(
+    before: &Pvm,
+    engine: &FastEngine,
+    reveals: &Arc<dyn Reveals>,
+    level: Level,
+    mut payloads: Vec<Bytes>,
+    failures: &LevelFailures,
+) -> Result<Evaluation, PipelineError> {
+    tracing::warn!("Level {level} is evaluated with a planned failure");
+    failures.corrupt(&mut payloads);
+    let replay = LevelReplay { level, payloads: &payloads, spoilt_after: failures.spoilt_after, engine, reveals };
+    let mut at = Position::start(before.clone());
+    let ended = replay.advance(&mut at, Tick(u128::MAX), &mut |_| ());
+    let ticks = at.tick().since(before.state().current_tick);
+    ended.and_then(|()| account(at.into_pvm(), level, ticks)).map_err(|source| failed(level, source))
+}
+
+fn failed(level: Level, source: PvmError) -> PipelineError {
+    match source {
         PvmError::Undecided { reason, .. } => PipelineError::Undecided { level, reason },
         PvmError::Reveal { source: error, .. } => PipelineError::Reveal { level, error },
         source => PipelineError::Pvm { level, source },
-    };
-    let mut pvm = before.clone();
-    let report = pvm.eval_inbox_level(engine, reveals, level, payloads).map_err(fail)?;
-    let ticks = i64::try_from(report.ticks.0).map_err(|_| fail(PvmError::Range("number of ticks of a level")))?;
-    let outbox = outbox_indexes(&pvm, level).map_err(fail)?;
-    let status = status(&pvm).map_err(fail)?;
+    }
+}
+
+fn account(pvm: Pvm, level: Level, ticks: Tick) -> Result<Evaluation, PvmError> {
+    let ticks = i64::try_from(ticks.0).map_err(|_| PvmError::Range("number of ticks of a level"))?;
+    let outbox = outbox_indexes(&pvm, level)?;
+    let status = status(&pvm)?;
     Ok(Evaluation { pvm, ticks: Ticks(ticks), status, outbox })
 }
 

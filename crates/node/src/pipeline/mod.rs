@@ -5,17 +5,21 @@ pub mod commitment;
 mod constants;
 mod error;
 pub mod evaluation;
+pub mod failures;
 pub mod genesis;
 pub mod inbox;
 pub mod messages;
 pub mod operations;
+pub mod replay;
 
 pub use constants::{DalConstants, NodeConstants};
 pub use error::PipelineError;
 
+use crate::config::LoserMode;
 use crate::reveals::{NodeReveals, Preimages};
 use crate::store::{Batch, Flush, ProtocolRecord, Store, StoredBlock};
 use commitment::Previous;
+use failures::LevelFailures;
 use operations::RollupEvent;
 use soru_merkle::{NodeHash, Tree};
 use soru_protocol::Protocol;
@@ -41,6 +45,8 @@ pub struct RollupInfo {
     pub operating: Option<PublicKeyHash>,
     /// Stop at a published commitment that differs from ours.
     pub bail_on_disagree: bool,
+    /// Planned failures, none in a node that means well.
+    pub loser_mode: LoserMode,
 }
 
 /// What a block brought.
@@ -128,15 +134,17 @@ impl Pipeline {
         let level_messages = inbox::append(&before.inbox, &start, &messages)
             .map_err(|reason| PipelineError::Message { block: block.hash, reason })?;
 
-        let reveals: Arc<dyn Reveals> = Arc::new(NodeReveals::new(
-            self.preimages.clone(),
-            self.rollup.address,
-            self.rollup.genesis.level,
-            constants.clone(),
-        ));
+        let (address, origination) = (self.rollup.address, self.rollup.genesis.level);
+        let reveals = NodeReveals::new(self.preimages.clone(), address, origination, constants.clone());
+        let reveals: Arc<dyn Reveals> = Arc::new(reveals.with_failures(&self.rollup.loser_mode));
         let machine = self.machine_after(&before)?;
         let payloads = level_messages.payloads.clone();
-        let mut evaluation = evaluation::evaluate(&machine, &self.engine, &reveals, level, payloads)?;
+        let failures = LevelFailures::of(&self.rollup.loser_mode, level);
+        let mut evaluation = if failures.is_none() {
+            evaluation::evaluate(&machine, &self.engine, &reveals, level, payloads)?
+        } else {
+            evaluation::evaluate_wrongly(&machine, &self.engine, &reveals, level, payloads, &failures)?
+        };
         drop(machine);
 
         let events = operations::of_rollup(block, self.rollup.address);
@@ -300,7 +308,7 @@ impl Pipeline {
                     }
                     batch.set_cemented(hash, *level)?;
                 }
-                RollupEvent::Executed { level, index } => batch.set_executed(*level, *index)?,
+                RollupEvent::Executed { level, index, .. } => batch.set_executed(*level, *index)?,
                 RollupEvent::GameEnded { stakers, result } => self.check_game(stakers, result)?,
                 RollupEvent::Recovered { .. } => {}
             }
@@ -326,11 +334,8 @@ impl Pipeline {
         let Some(player) = self.rollup.operating.and_then(|key| stakers.player(&key)) else { return Ok(()) };
         let own = stakers.staker(player);
         match result {
-            GameResult::Loser { reason, player } if *player == own => {
-                Err(PipelineError::LostGame(format!("{reason:?}").to_lowercase()))
-            }
-            GameResult::Loser { .. } => Ok(()),
-            GameResult::Draw => Err(PipelineError::LostGame("draw".to_owned())),
+            GameResult::Loser { player, .. } if *player != own => Ok(()),
+            lost => Err(PipelineError::LostGame(*lost)),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum RollupEvent {
         level: Level,
         /// Its index.
         index: u32,
+        /// Whether it changed the whitelist.
+        whitelist_update: bool,
     },
     /// A game ended.
     GameEnded {
@@ -72,10 +74,15 @@ fn event(receipt: &ManagerReceipt, rollup: SmartRollupAddress) -> Option<RollupE
         (ManagerBody::SmartRollupCement(cement), Applied::SmartRollupCement(result)) if cement.rollup == rollup => {
             Some(RollupEvent::Cemented { hash: result.commitment_hash, level: result.inbox_level })
         }
-        (ManagerBody::SmartRollupExecuteOutboxMessage(execute), _) if execute.rollup == rollup => {
+        (ManagerBody::SmartRollupExecuteOutboxMessage(execute), applied) if execute.rollup == rollup => {
             // layer 1 has accepted the proof: what it proves is what was executed
             let (_, output) = verify_output_proof(execute.output_proof.0.clone()).ok()?;
-            Some(RollupEvent::Executed { level: output.level, index: u32::try_from(output.index).ok()? })
+            let whitelist_update = matches!(
+                applied,
+                Applied::SmartRollupExecuteOutboxMessage(result) if result.whitelist_update.is_some()
+            );
+            let index = u32::try_from(output.index).ok()?;
+            Some(RollupEvent::Executed { level: output.level, index, whitelist_update })
         }
         (ManagerBody::SmartRollupRefute(refute), Applied::SmartRollupGame(result)) if refute.rollup == rollup => {
             ended(Stakers::new(source, refute.opponent), &result.game_status)

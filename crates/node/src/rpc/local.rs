@@ -5,6 +5,7 @@ use super::outbox;
 use super::reply::Reply;
 use super::shapes::CommitmentInfo;
 use crate::node::Node;
+use crate::refutation::{GameRecord, journal};
 use serde_json::{Value, json};
 use soru_tezos::hash::CommitmentHash;
 
@@ -19,6 +20,11 @@ pub(super) fn answer(node: &Node, rest: &[&str], arguments: &Arguments) -> Resul
                 Reply::bad_path(&format!("local/commitments/{text}"), "Invalid commitment hash", "commitment_hash")
             })?;
             commitment(node, &hash)
+        }
+        ["refutations"] => {
+            let (running, past): (Vec<GameRecord>, _) =
+                journal::of_store(&node.store)?.into_iter().partition(GameRecord::is_running);
+            Reply::json(&json!({"running": running, "past": past}))
         }
         ["gc_info"] => Reply::json(&json!({"first_available_level": node.store.first_available_level()?})),
         ["outbox", "pending"] => outbox::pending(node, outbox::Filter::All, arguments),

@@ -116,7 +116,7 @@ fn known(segments: &[&str]) -> bool {
         },
         ["local", rest @ ..] => matches!(
             rest,
-            ["last_published_commitment" | "gc_info" | "synchronized"]
+            ["last_published_commitment" | "gc_info" | "synchronized" | "refutations"]
                 | ["commitments", _]
                 | ["outbox", "pending"]
                 | ["outbox", "pending", "executable" | "unexecutable"]

@@ -163,6 +163,18 @@ impl Batch {
         Ok(())
     }
 
+    /// Keeps a game.
+    pub fn put_game(&self, key: &[u8], game: &[u8]) -> Result<(), StoreError> {
+        self.transaction()?.open_table(GAMES)?.insert(key, game)?;
+        Ok(())
+    }
+
+    /// Forgets a game.
+    pub fn remove_game(&self, key: &[u8]) -> Result<(), StoreError> {
+        self.transaction()?.open_table(GAMES)?.remove(key)?;
+        Ok(())
+    }
+
     /// Makes all of it real.
     pub fn commit(mut self) -> Result<(), StoreError> {
         match self.transaction.take() {

@@ -124,6 +124,7 @@ impl Store {
         transaction.open_table(PUBLICATIONS)?;
         transaction.open_table(OUTBOX)?;
         transaction.open_table(PROTOCOLS)?;
+        transaction.open_table(GAMES)?;
         transaction.open_table(NODES)?;
         transaction.commit()?;
         Ok(metadata)
@@ -251,6 +252,13 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// All games kept, in the order of their keys.
+    pub fn games(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let view = self.view()?;
+        let table = view.open_table(GAMES)?;
+        table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
     }
 
     /// The first level the node has, the rollup's first as long as nothing was collected.

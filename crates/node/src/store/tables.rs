@@ -22,6 +22,8 @@ pub(super) const PUBLICATIONS: TableDefinition<'_, Hash, &[u8]> = TableDefinitio
 pub(super) const OUTBOX: TableDefinition<'_, i32, &[u8]> = TableDefinition::new("outbox");
 /// First level → protocol.
 pub(super) const PROTOCOLS: TableDefinition<'_, i32, &[u8]> = TableDefinition::new("protocols");
+/// Start level and players → game, as JSON.
+pub(super) const GAMES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("games");
 /// Node hash → record of a Merkle node of a PVM state.
 pub(super) const NODES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("nodes");
 

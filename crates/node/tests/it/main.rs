@@ -2,6 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod life;
+mod long_game;
+mod recorded_games;
 mod recorded_node;
 mod recorded_pipeline;
+mod replays;
 mod support;

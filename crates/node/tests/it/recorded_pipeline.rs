@@ -2,6 +2,7 @@
 //! those of the reference node.
 
 use crate::support::recording::{Chain, folder, lines};
+use soru_node::config::LoserMode;
 use soru_node::pipeline::{self, NodeConstants, Pipeline, RollupInfo};
 use soru_node::reveals::Preimages;
 use soru_node::store::{Flush, Store};
@@ -21,7 +22,14 @@ fn replay(name: &str, node_file: &str) {
     let address = rows[0]["rollup"].as_str().unwrap().parse().unwrap();
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(data.path(), address, genesis, None).unwrap();
-    let rollup = RollupInfo { address, genesis, boot_sector_file: None, operating: None, bail_on_disagree: false };
+    let rollup = RollupInfo {
+        address,
+        genesis,
+        boot_sector_file: None,
+        operating: None,
+        bail_on_disagree: false,
+        loser_mode: LoserMode::default(),
+    };
     let engine = Arc::new(FastEngine::new(FastConfig::default()).unwrap());
     let mut pipeline = Pipeline::new(store.clone(), rollup, engine, Preimages::new(data.path(), None));
     for row in &rows {
