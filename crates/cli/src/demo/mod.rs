@@ -1,6 +1,8 @@
-//! `soru demo`: a rollup's whole life in under a minute. It starts a layer 1 and a rollup node as programs of their own
-//! and from there uses public interfaces only: the client's commands and HTTP.
+//! `soru demo`: a rollup's whole life in under a minute, or (`--dispute`) a refutation game. It starts a layer 1 and rollup
+//! nodes as programs of their own and from there uses public interfaces only: the client's commands and HTTP.
 
+mod dispute;
+mod network;
 mod processes;
 mod tour;
 
@@ -9,6 +11,7 @@ use crate::shutdown;
 
 const OPTIONS: &[Opt] = &[
     Opt::switch("json", None, "print one machine-readable summary only"),
+    Opt::switch("dispute", None, "show a refutation game instead: an honest operator against one who lies"),
     Opt::value("block-time", None, "seconds", "time between blocks (default: 0.25)"),
     Opt::value("keep", None, "dir", "keep chain, wallet and rollup node in this directory"),
 ];
@@ -25,9 +28,12 @@ pub fn command() -> Command {
 }
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
-    // dropping the tour ends its processes, also when it is interrupted
+    // dropping a story ends its processes, also when it is interrupted
+    let story = async {
+        if invocation.switch("dispute") { dispute::play(&invocation).await } else { tour::play(&invocation).await }
+    };
     tokio::select! {
-        result = tour::play(&invocation) => result,
+        result = story => result,
         () = shutdown::wait_for_signal() => Err(CliError::failed("interrupted: everything it started is stopped")),
     }
 }

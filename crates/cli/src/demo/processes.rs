@@ -19,9 +19,20 @@ pub struct Runner {
 /// A program that runs until this is dropped. It also ends by itself when this process dies, because it watches the
 /// pipe it has as standard input.
 pub struct Program {
-    _child: Child,
+    child: Child,
     /// The line by which it said that it listens.
     pub ready: String,
+}
+
+impl Program {
+    /// Waits until the program has ended by itself; gives its exit code.
+    pub async fn ended(&mut self, patience: Duration) -> Result<Option<i32>, CliError> {
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(Ok(status)) => Ok(status.code()),
+            Ok(Err(error)) => Err(CliError::failed(error)),
+            Err(_) => Err(CliError::failed(format!("a program did not end within {} s", patience.as_secs()))),
+        }
+    }
 }
 
 impl Runner {
@@ -93,7 +104,7 @@ impl Runner {
                 // the log file has the rest
                 tokio::spawn(async move { while lines.recv().await.is_some() {} });
                 self.say(ready.trim_end());
-                Ok(Program { _child: child, ready })
+                Ok(Program { child, ready })
             }
             _ => {
                 let text = std::fs::read_to_string(log).unwrap_or_default();

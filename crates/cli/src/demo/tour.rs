@@ -1,6 +1,7 @@
 //! The story: the tour of the Smart Optimistic Rollups page on real input.
 
-use super::processes::{Program, Runner};
+use super::network::{Home, Network, parse, start_layer1, word_after};
+use super::processes::Runner;
 use crate::grammar::{CliError, Invocation};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -9,11 +10,10 @@ use soru_l1::rpc::{BlockId, RpcClient, RpcError};
 use soru_sandbox::BOOTSTRAP;
 use soru_tezos::hash::{BlockHash, CommitmentHash, SmartRollupAddress};
 use soru_tezos::json::pretty;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The kernel: copies external messages, and byte strings that contracts send, to its outbox.
-const ECHO: &str = include_str!("echo.wat");
+pub const ECHO: &str = include_str!("echo.wat");
 
 /// The contract that the rollup calls.
 const STORER: &str = "parameter string; storage string; code {CAR; NIL operation; PAIR};";
@@ -62,72 +62,6 @@ struct Sent {
     executed_by: String,
 }
 
-/// The demo's directory: a temporary one is removed at the end.
-struct Home {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl Home {
-    fn new(keep: Option<&str>) -> Result<Home, CliError> {
-        let temporary = keep.is_none();
-        let path =
-            keep.map_or_else(|| std::env::temp_dir().join(format!("soru-demo-{}", std::process::id())), PathBuf::from);
-        std::fs::create_dir_all(&path)
-            .map_err(|error| CliError::failed(format!("cannot create {}: {error}", path.display())))?;
-        Ok(Home { path, temporary })
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path.join(name).to_string_lossy().into_owned()
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// Both programs and how to reach them.
-struct Network<'a> {
-    runner: &'a Runner,
-    wallet: String,
-    endpoint: String,
-    rpc: RpcClient,
-}
-
-/// The word behind `label` in a command's output.
-fn word_after<'t>(text: &'t str, label: &str) -> Result<&'t str, CliError> {
-    let found = text.split_once(label).map(|(_, rest)| rest.trim_start_matches(['\'', ' ']));
-    found
-        .and_then(|rest| rest.split(|c: char| c.is_whitespace() || c == '\'').next())
-        .filter(|word| !word.is_empty())
-        .ok_or_else(|| CliError::failed(format!("a command did not print '{label}':\n{text}")))
-}
-
-fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, CliError> {
-    text.parse().map_err(CliError::failed)
-}
-
-impl Network<'_> {
-    async fn client(&self, words: &[&str]) -> Result<String, CliError> {
-        let all: Vec<&str> =
-            ["client", "-d", &self.wallet, "-E", &self.endpoint].into_iter().chain(words.iter().copied()).collect();
-        self.runner.run(&all).await
-    }
-
-    /// The block and level an operation's output names.
-    async fn place(&self, output: &str) -> Result<(String, BlockHash, i32), CliError> {
-        let operation = word_after(output, "Operation hash is")?.to_owned();
-        let block: BlockHash = parse(word_after(output, "Operation found in block:")?)?;
-        let level = self.rpc.shell_header(block).await.map_err(CliError::failed)?.level;
-        Ok((operation, block, level.0))
-    }
-}
-
 /// Plays the tour.
 pub async fn play(invocation: &Invocation) -> Result<(), CliError> {
     let begin = Instant::now();
@@ -136,11 +70,7 @@ pub async fn play(invocation: &Invocation) -> Result<(), CliError> {
     let block_time = invocation.option("block-time").unwrap_or("0.25");
 
     runner.say("== A layer 1");
-    let layer1 = start_layer1(&runner, &home, block_time).await?;
-    let endpoint = word_after(&layer1.ready, "listening on")?.to_owned();
-    let rpc = RpcClient::new(&endpoint).map_err(CliError::failed)?;
-    let network = Network { runner: &runner, wallet: home.text("wallet"), endpoint: endpoint.clone(), rpc };
-    network.client(&["bootstrapped"]).await?;
+    let (_layer1, network) = start_layer1(&runner, &home, block_time, &[]).await?;
 
     runner.say("\n== A wallet with funded accounts");
     for account in BOOTSTRAP {
@@ -181,7 +111,7 @@ pub async fn play(invocation: &Invocation) -> Result<(), CliError> {
     let (_, _, origination_level) = network.place(&output).await?;
 
     runner.say("\n== Its node, as operator");
-    let node = start_node(&network, &home).await?;
+    let node = network.rollup_node(&home, "rollup-node", operator.alias, "echo", &[]).await?;
     let node_endpoint = format!("http://{}", word_after(&node.ready, "listening to")?);
     let node_rpc = RpcClient::new(&node_endpoint).map_err(CliError::failed)?;
 
@@ -313,7 +243,7 @@ pub async fn play(invocation: &Invocation) -> Result<(), CliError> {
     let storage_after = network.client(&["get", "contract", "storage", "for", "go"]).await?.trim().to_owned();
     let summary = Summary {
         chain_id: network.rpc.chain_id().await.map_err(CliError::failed)?.to_string(),
-        layer1: endpoint,
+        layer1: network.endpoint,
         rollup_node: node_endpoint,
         operator: operator.address,
         rollup,
@@ -338,38 +268,6 @@ pub async fn play(invocation: &Invocation) -> Result<(), CliError> {
 
 fn runner_quiet(invocation: &Invocation) -> bool {
     invocation.switch("json")
-}
-
-async fn start_layer1(runner: &Runner, home: &Home, block_time: &str) -> Result<Program, CliError> {
-    let data_dir = home.text("layer1");
-    let words = ["sandbox", "run", "--data-dir", &data_dir, "--rpc-addr", "127.0.0.1:0", "--block-time", block_time];
-    runner.start(&words, "RPC server listening on", &home.path.join("layer1.log")).await
-}
-
-async fn start_node(network: &Network<'_>, home: &Home) -> Result<Program, CliError> {
-    let data_dir = home.text("rollup-node");
-    let log: &Path = &home.path.join("rollup-node.log");
-    let words = [
-        "node",
-        "-d",
-        &network.wallet,
-        "-E",
-        &network.endpoint,
-        "run",
-        "operator",
-        "for",
-        "echo",
-        "with",
-        "operators",
-        "bootstrap2",
-        "--data-dir",
-        &data_dir,
-        "--rpc-addr",
-        "127.0.0.1",
-        "--rpc-port",
-        "0",
-    ];
-    network.runner.start(&words, "node is listening to", log).await
 }
 
 /// Waits until a commitment that covers `level` is the last cemented one, for the layer 1 and for the node.

@@ -43,6 +43,7 @@ const CONFIGURATION: &[Opt] = &[
     Opt::switch("no-degraded", None, "exit instead of going on degraded"),
     Opt::switch("bail-on-disagree", None, "exit when a commitment on the layer 1 is not ours"),
     Opt::switch("l1-monitor-finalized", None, "only process finalized blocks"),
+    Opt::value("loser-mode", None, "plan", "planned failures, to test games: <level> <message> <tick> …").hide(),
     Opt::switch("log-kernel-debug", None, "log what the kernel writes with write_debug"),
 ];
 
@@ -84,6 +85,7 @@ fn options(invocation: &Invocation, wallet: &Wallet) -> Result<Options, CliError
         rpc_addr: text("rpc-addr"),
         rpc_port: invocation.parse_option("rpc-port")?,
         acl_override: invocation.parse_option("acl-override")?,
+        loser_mode: invocation.parse_option("loser-mode")?,
         reconnection_delay: invocation.parse_option("reconnection-delay")?,
         pre_images_endpoint: text("pre-images-endpoint"),
         injector_attempts: invocation.parse_option("injector-attempts")?,
@@ -152,7 +154,7 @@ pub fn tool(name: String) -> Tool {
                 group,
                 "run <mode> for <smart-rollup-address> with operators [operator]",
                 &[CONFIGURATION, RUN],
-                "Run the rollup node in a mode (operator, maintenance, observer, batcher, custom:<kinds>).",
+                "Run the rollup node in a mode (operator, maintenance, observer, accuser, bailout, batcher, custom:<kinds>).",
                 |i| Box::pin(run(i)),
             ),
             Command::new(

@@ -6,6 +6,7 @@ mod clients;
 mod codec;
 mod common;
 mod demo;
+mod games;
 mod page;
 mod preimage;
 mod pvm;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -108,6 +108,19 @@ impl Program {
         }
     }
 
+    /// Waits for the end; gives the exit code and what was printed since the last line that was waited for.
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let status = eventually("the program ends", || self.child.try_wait().unwrap());
+        let lines: Vec<String> = self.lines.iter().collect();
+        (status.code(), lines.join("\n"))
+    }
+
+    /// Sends a signal: `STOP`, `CONT`, ….
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -183,6 +196,21 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(200));
     }
     panic!("not in time: {what}");
+}
+
+/// The JSON that a server answers, if it answers with success.
+pub fn ask(address: &str, method: &str, path: &str) -> Option<Value> {
+    use std::io::{Read, Write};
+    let address = address.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok()).flatten()
 }
 
 /// A port that was free a moment ago.
