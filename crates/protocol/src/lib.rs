@@ -15,6 +15,7 @@ pub mod pvm;
 pub mod reveal;
 pub mod rollup;
 pub mod skip_list;
+pub mod wire;
 
 pub use error::RollupError;
 pub use protocol::Protocol;

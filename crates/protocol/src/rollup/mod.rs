@@ -121,7 +121,7 @@ pub struct Rollup {
 }
 
 /// The name of a key's scheme in paths of the context.
-pub(crate) fn curve_name(key: &PublicKeyHash) -> &'static str {
+pub fn curve_name(key: &PublicKeyHash) -> &'static str {
     match key.scheme {
         Scheme::Ed25519 => "ed25519",
         Scheme::Secp256k1 => "secp256k1",

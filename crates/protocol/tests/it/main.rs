@@ -10,3 +10,4 @@ mod inbox_proofs;
 mod recorded;
 mod replay;
 mod rules;
+mod simulation;

@@ -22,6 +22,9 @@ pub fn answer(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
         }
         [] => Answer::Method("GET"),
         [contract, rest @ ..] => match contract.parse::<Contract>() {
+            Ok(contract) if rest == ["ticket_balance"] && request.is_post() => {
+                ticket_balance(ledger, contract.into(), request).unwrap_or_else(|answer| answer)
+            }
             Ok(Contract::Implicit(hash)) => of_account(ledger, &hash, rest, request),
             Ok(Contract::Originated(hash)) => match ledger.contracts.get(&hash) {
                 Some(contract) => of_contract(ledger, &hash, contract, rest, request),
@@ -83,10 +86,6 @@ fn of_contract(
     match path {
         ["script", "normalized"] if request.is_post() => return Answer::json(&script()),
         ["storage", "normalized"] if request.is_post() => return Answer::json(contract.storage.as_ref()),
-        ["ticket_balance"] if request.is_post() => {
-            let holder = Destination::Contract(Contract::Originated(*hash));
-            return ticket_balance(ledger, holder, request).unwrap_or_else(|answer| answer);
-        }
         _ => {}
     }
     let found = match path {

@@ -32,10 +32,13 @@ use std::sync::Arc;
 /// Largest request body, in bytes. The largest sensible one is a contract or a kernel installer in JSON.
 const MAX_BODY: usize = 4 << 20;
 
-/// What a node whose head has this ledger answers to `GET …/context/<path>`, for the tables of the ledger: `contracts/…`,
-/// `big_maps/…`, `smart_rollups/…`. The HTTP status, and the body where it is JSON.
-pub fn answer_on(ledger: &Ledger, path: &str) -> (u16, Value) {
-    let request = Request::new(Method::GET, path, None, bytes::Bytes::new());
+/// What a node whose head has this ledger answers to a request for `…/context/<path>`, for the tables of the ledger:
+/// `contracts/…`, `big_maps/…`, `smart_rollups/…`. A request with a body is a `POST`. The HTTP status, and the body where it
+/// is JSON.
+pub fn answer_on(ledger: &Ledger, path: &str, body: Option<&Value>) -> (u16, Value) {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let body = body.map(|body| body.to_string().into()).unwrap_or_default();
+    let request = Request::new(method, path, None, body);
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     context::of_ledger(ledger, &path, &request).unwrap_or(Answer::NotFound).into_json()
 }

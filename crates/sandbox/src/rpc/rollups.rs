@@ -3,9 +3,10 @@
 use super::answer::Answer;
 use super::contracts::ticket_balance;
 use super::request::Request;
+use crate::ledger::errors::permanent;
 use crate::ledger::{Ledger, PROTOCOL, env};
 use serde_json::json;
-use soru_protocol::rollup::Conflict;
+use soru_protocol::rollup::{Conflict, curve_name};
 use soru_protocol::{Env, Rollup, RollupError};
 use soru_tezos::contract::Destination;
 use soru_tezos::hash::{CommitmentHash, SmartRollupAddress};
@@ -49,6 +50,14 @@ fn segment<T: FromStr<Err = soru_tezos::base58::Base58Error>>(
 
 fn refused(error: &RollupError) -> Answer {
     Answer::trace(&error.trace(PROTOCOL))
+}
+
+/// What the reference answers where it looks for a list that is not in its context.
+fn missing(rollup: &Rollup, path: &[&str]) -> Answer {
+    let mut key = vec!["smart_rollup".to_owned(), "index".to_owned(), hex::encode(rollup.address.0)];
+    key.extend(path.iter().map(|&step| step.to_owned()));
+    key.push("len".to_owned());
+    Answer::trace(&[permanent("context.storage_error").with("missing_key", key).with("function", "get")])
 }
 
 fn of_rollup(
@@ -122,7 +131,8 @@ fn of_commitment(rollup: &Rollup, env: &Env<'_>, hash: &CommitmentHash, path: &[
     Ok(match path {
         [] => Answer::json(rollup.commitment(hash).map_err(|error| refused(&error))?),
         ["stakers_indexes"] => {
-            let indexes = rollup.stakers_of(hash).unwrap_or_default();
+            let unknown = || missing(rollup, &["commitments_stakers", &hex::encode(hash.0)]);
+            let indexes = rollup.stakers_of(hash).ok_or_else(unknown)?;
             Answer::json(&indexes.iter().map(u64::to_string).collect::<Vec<_>>())
         }
         ["can_be_cemented"] => Answer::json(&rollup.can_be_cemented(env, hash)),
@@ -140,8 +150,8 @@ fn of_staker(rollup: &Rollup, env: &Env<'_>, staker: &PublicKeyHash, path: &[&st
             }
         },
         ["index"] => {
-            let staker = rollup.staker(staker).map_err(|error| refused(&error))?;
-            Answer::json(&staker.index.to_string())
+            let unknown = || missing(rollup, &["staker_index", curve_name(staker), &hex::encode(staker.hash)]);
+            Answer::json(&rollup.staker(staker).map_err(|_| unknown())?.index.to_string())
         }
         ["games"] => {
             let games = rollup.games_of(staker).map(

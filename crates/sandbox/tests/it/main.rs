@@ -5,3 +5,4 @@ mod hostile;
 mod http;
 mod replay;
 mod support;
+mod tickets;

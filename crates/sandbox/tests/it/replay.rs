@@ -125,7 +125,7 @@ fn entries<'a>(recorded: &'a Value, name: &str) -> impl Iterator<Item = (&'a Str
 fn compare_answers(place: &str, ledger: &Ledger, rollup: &str, recorded: &Value) {
     let base = format!("smart_rollups/smart_rollup/{rollup}");
     let compare = |path: String, wanted: &Value| {
-        let (status, answer) = answer_on(ledger, &path);
+        let (status, answer) = answer_on(ledger, &path, None);
         let refused = wanted.as_array().and_then(|trace| trace.first()).is_some_and(|error| error.get("id").is_some());
         assert_eq!(status, if refused { 500 } else { 200 }, "{place}: {path}: {answer}");
         assert_eq!(answer, *wanted, "{place}: {path}");
@@ -156,6 +156,33 @@ fn compare_answers(place: &str, ledger: &Ledger, rollup: &str, recorded: &Value)
     }
 }
 
+/// Requests about rollups and tickets that were recorded on the way, in the order of time: the answers are ours after one
+/// block or another, and these blocks are in the order of the chain.
+fn compare_requests(folder: &Path, ledgers: &BTreeMap<i64, Ledger>) {
+    let mut level = *ledgers.keys().next().unwrap();
+    let mut compared = 0;
+    for request in lines(&folder.join("rpc.jsonl.gz")) {
+        let path = request["path"].as_str().unwrap();
+        let Some(path) = path.strip_prefix("/chains/main/blocks/head/context/") else { continue };
+        let about =
+            path.starts_with("smart_rollups") || path.ends_with("ticket_balance") || path.ends_with("/frozen_bonds");
+        if request["to"] != "l1" || !about || request["status"] == 400 {
+            continue;
+        }
+        let post = request["method"] == "POST";
+        let answered = |ledger: &Ledger| answer_on(ledger, path, post.then(|| &request["body"]));
+        let recorded = (request["status"].as_u64().unwrap() as u16, request["response"].clone());
+        let found = ledgers.range(level..).find(|(_, ledger)| answered(ledger) == recorded);
+        level = *found
+            .unwrap_or_else(|| {
+                panic!("{} {path}: {recorded:?}, after {level}: {:?}", folder.display(), answered(&ledgers[&level]))
+            })
+            .0;
+        compared += 1;
+    }
+    println!("{}: {compared} answers", folder.display());
+}
+
 /// Whether all shared recordings are replayed.
 fn all_recordings() -> bool {
     std::env::var_os("SORU_ALL_RECORDINGS").is_some_and(|value| value == "1")
@@ -180,6 +207,7 @@ fn recorded(name: &str) -> Option<PathBuf> {
 fn the_tour() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/s1_tour");
     let ledgers = replay(&folder);
+    compare_requests(&folder, &ledgers);
 
     // what was executed at level 42 is neither executed again, nor before its commitment was cemented at level 41
     let line = lines(&folder.join("l1.jsonl.gz")).into_iter().find(|line| line["level"] == 42).unwrap();
@@ -238,15 +266,16 @@ fn games() {
 #[test]
 fn the_busy_chain() {
     if let Some(folder) = recorded("s2_busy_a") {
-        replay(&folder);
+        compare_requests(&folder, &replay(&folder));
     }
 }
 
 #[test]
 fn private_rollups() {
-    replay(&own("s5_whitelist"));
-    if let Some(folder) = recorded("s5_whitelist_manual") {
-        replay(&folder);
+    for name in ["s5_whitelist", "s5_whitelist_manual"] {
+        if let Some(folder) = recorded(name) {
+            compare_requests(&folder, &replay(&folder));
+        }
     }
 }
 
