@@ -16,9 +16,10 @@ use soru_protocol::Protocol;
 use soru_protocol::pvm::originate;
 use soru_tezos::key::{PublicKeyHash, Scheme};
 use soru_tezos::rollup::PvmKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use world::{World, constants};
 
 /// Random numbers that depend on the seed alone (SplitMix64).
@@ -53,6 +54,15 @@ struct Told {
     reorganisations: u64,
     games: usize,
     slashed: u64,
+}
+
+impl Told {
+    fn add(&mut self, other: &Told) {
+        self.blocks += other.blocks;
+        self.reorganisations += other.reorganisations;
+        self.games += other.games;
+        self.slashed += other.slashed;
+    }
 }
 
 /// Whether the history of a seed runs the real machine.
@@ -100,7 +110,7 @@ fn history(seed: u64) -> Told {
     let reorganises = random.percent(60);
     let mut told = Told::default();
     let end = attack + window + if real { 2 * timeout } else { 3 * timeout + 60 };
-    let mut games = std::collections::BTreeSet::new();
+    let mut games = BTreeSet::new();
     while chain.last().unwrap().level < end {
         if reorganises && random.percent(4) {
             let depth = 1 + random.below(FINALITY as u64) as usize;
@@ -145,20 +155,29 @@ fn the_honest_operator_always_wins() {
         Some(seed) => vec![seed],
         None => (0..number("SORU_SIMULATION_HISTORIES").unwrap_or(100)).collect(),
     };
-    let mut sum = Told::default();
-    for seed in &seeds {
-        match catch_unwind(AssertUnwindSafe(|| history(*seed))) {
-            Ok(told) => {
-                sum.blocks += told.blocks;
-                sum.reorganisations += told.reorganisations;
-                sum.games += told.games;
-                sum.slashed += told.slashed;
-            }
-            Err(_) => panic!(
-                "history {seed} fails; see it alone with: SORU_SIMULATION_SEED={seed} cargo test -p soru-protocol --test it simulation"
-            ),
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (sum, failed) = (Mutex::new(Told::default()), Mutex::new(BTreeSet::new()));
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (seeds, sum, failed) = (&seeds, &sum, &failed);
+            scope.spawn(move || {
+                for seed in seeds.iter().skip(thread).step_by(threads) {
+                    match catch_unwind(|| history(*seed)) {
+                        Ok(told) => sum.lock().unwrap().add(&told),
+                        Err(_) => {
+                            failed.lock().unwrap().insert(*seed);
+                        }
+                    }
+                }
+            });
         }
+    });
+    if let Some(seed) = failed.lock().unwrap().first() {
+        panic!(
+            "history {seed} fails; see it alone with: SORU_SIMULATION_SEED={seed} cargo test -p soru-protocol --test it simulation"
+        );
     }
+    let sum = sum.into_inner().unwrap();
     println!("{} histories: {sum:?}", seeds.len());
     // the histories are about something
     assert!(seeds.len() < 50 || (sum.games > seeds.len() && sum.slashed > 0 && sum.reorganisations > 0));
