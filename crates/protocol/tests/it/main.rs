@@ -11,3 +11,4 @@ mod recorded;
 mod replay;
 mod rules;
 mod simulation;
+mod step_proofs;
