@@ -1,5 +1,6 @@
 //! Hashes of leaves, flat directories, buckets and forks (`spec/pvm.md` §1.2–§1.4).
 
+use std::cell::RefCell;
 use std::fmt;
 
 use blake2b_simd::Params;
@@ -78,9 +79,36 @@ pub(crate) fn blake2b(bytes: &[u8]) -> NodeHash {
 #[derive(Clone, Copy)]
 pub(crate) struct TrieKey([u8; 32]);
 
+/// Longest step whose key is remembered, and how many are.
+const REMEMBERED_STEP: usize = 23;
+const REMEMBERED: usize = 1024;
+
+/// A step and its key.
+type Remembered = Option<(u8, [u8; REMEMBERED_STEP], TrieKey)>;
+
+thread_local! {
+    /// Most steps are names of fields and small numbers, looked up over and over.
+    static KEYS: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+}
+
 impl TrieKey {
     pub(crate) fn of(step: &[u8]) -> TrieKey {
-        TrieKey(blake2b(step).0)
+        let hashed = || TrieKey(blake2b(step).0);
+        let mut padded = [0; REMEMBERED_STEP];
+        let Some(place) = padded.get_mut(..step.len()) else { return hashed() };
+        place.copy_from_slice(step);
+        let length = step.len() as u8;
+        let mix = |mix: u32, byte: &u8| (mix ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let slot = step.iter().fold(0x811c_9dc5, mix) as usize % REMEMBERED;
+        KEYS.with_borrow_mut(|keys| {
+            if keys.is_empty() {
+                keys.resize(REMEMBERED, None);
+            }
+            match &mut keys[slot] {
+                Some((l, s, key)) if *l == length && *s == padded => *key,
+                other => other.insert((length, padded, hashed())).2,
+            }
+        })
     }
 
     /// Index (0 or 1) of the child to follow at `depth`, which is below 256.

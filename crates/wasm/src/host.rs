@@ -5,6 +5,7 @@ use soru_merkle::containers::Vector;
 
 use crate::eval::state::Reveal;
 use crate::exception::{StepError, Stepped};
+use crate::flat::FlatMemory;
 use crate::instance::{HostFunction, Memory};
 use crate::types::Value;
 
@@ -51,52 +52,85 @@ pub enum MemoryState {
 
 /// Memory 0 of the calling module, loaded when first asked for.
 #[derive(Debug)]
-pub struct CallerMemory<'a> {
-    /// None while a module is initialised.
-    memories: Option<&'a Vector<Memory>>,
-    loaded: Option<Memory>,
-    changed: bool,
+pub struct CallerMemory<'a>(Caller<'a>);
+
+#[derive(Debug)]
+enum Caller<'a> {
+    /// A module is being initialised.
+    Initialising,
+    /// The tree's form of the memories.
+    Tree { memories: &'a Vector<Memory>, loaded: Option<Memory>, changed: bool },
+    /// The flat form of the one memory.
+    Flat(&'a mut FlatMemory),
 }
 
 impl<'a> CallerMemory<'a> {
+    /// Of a module with these memories; none while a module is initialised.
     pub(crate) fn new(memories: Option<&'a Vector<Memory>>) -> Self {
-        CallerMemory { memories, loaded: None, changed: false }
+        CallerMemory(match memories {
+            None => Caller::Initialising,
+            Some(memories) => Caller::Tree { memories, loaded: None, changed: false },
+        })
+    }
+
+    pub(crate) fn flat(memory: &'a mut FlatMemory) -> Self {
+        CallerMemory(Caller::Flat(memory))
     }
 
     /// Whether there is a memory; loads nothing.
     pub fn state(&self) -> MemoryState {
-        match self.memories {
-            None => MemoryState::Initialising,
-            Some(memories) if memories.length() != 1 => MemoryState::NotOne,
-            Some(_) => MemoryState::One,
+        match &self.0 {
+            Caller::Initialising => MemoryState::Initialising,
+            Caller::Tree { memories, .. } if memories.length() != 1 => MemoryState::NotOne,
+            Caller::Tree { .. } | Caller::Flat(_) => MemoryState::One,
         }
     }
 
-    fn load(&mut self) -> Stepped<&mut Memory> {
-        if self.loaded.is_none() {
-            let Some(memories) = self.memories else {
-                return Err(StepError::message("host functions must not access memory during initialisation"));
-            };
-            if memories.length() != 1 {
-                return Err(StepError::message("caller module must have exactly 1 memory instance"));
-            }
-            self.loaded = Some(memories.get(0)?);
+    /// Size in bytes. The crash of a host function without a memory is an error, here as below.
+    pub fn size(&mut self) -> Stepped<u64> {
+        match &mut self.0 {
+            Caller::Flat(memory) => Ok(memory.length()),
+            caller => Ok(caller.load()?.bytes.length()),
         }
-        self.loaded.as_mut().ok_or(StepError::NoSuccessor("no memory was loaded"))
     }
 
-    /// The memory, to read. The crash of a host function without a memory is an error here.
-    pub fn get(&mut self) -> Stepped<&Memory> {
-        self.load().map(|memory| &*memory)
+    /// Fills `out` with the bytes from `address` on.
+    pub fn read(&mut self, address: u64, out: &mut [u8]) -> Stepped<()> {
+        match &mut self.0 {
+            Caller::Flat(memory) => Ok(memory.read(address, out)?),
+            caller => Ok(caller.load()?.bytes.read_into(address, out)?),
+        }
     }
 
-    /// The memory, to write.
-    pub fn get_mut(&mut self) -> Stepped<&mut Memory> {
-        self.changed = true;
-        self.load()
+    /// Overwrites the bytes from `address` on.
+    pub fn write(&mut self, address: u64, bytes: &[u8]) -> Stepped<()> {
+        match &mut self.0 {
+            Caller::Flat(memory) => return Ok(memory.write(address, bytes)?),
+            Caller::Tree { changed, .. } => *changed = true,
+            Caller::Initialising => {}
+        }
+        Ok(self.0.load()?.bytes.write_bytes(address, bytes)?)
     }
 
     pub(crate) fn into_changed(self) -> Option<Memory> {
-        if self.changed { self.loaded } else { None }
+        match self.0 {
+            Caller::Tree { loaded, changed: true, .. } => loaded,
+            _ => None,
+        }
+    }
+}
+
+impl Caller<'_> {
+    fn load(&mut self) -> Stepped<&mut Memory> {
+        let Caller::Tree { memories, loaded, .. } = self else {
+            return Err(StepError::message("host functions must not access memory during initialisation"));
+        };
+        if loaded.is_none() {
+            if memories.length() != 1 {
+                return Err(StepError::message("caller module must have exactly 1 memory instance"));
+            }
+            *loaded = Some(memories.get(0)?);
+        }
+        loaded.as_mut().ok_or(StepError::NoSuccessor("no memory was loaded"))
     }
 }

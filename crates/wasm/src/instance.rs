@@ -1,5 +1,7 @@
 //! Instances: what exists while a module runs (`spec/pvm.md` §4.6).
 
+use std::sync::Arc;
+
 use soru_merkle::containers::{ChunkedBytes, LazyMap, NameKey, Optional, Vector};
 use soru_merkle::{tree_record, tree_union};
 
@@ -177,4 +179,4 @@ impl Instance {
 }
 
 /// The modules that run, by name; there is one, `main`.
-pub type Registry = LazyMap<NameKey, Instance>;
+pub type Registry = LazyMap<NameKey, Arc<Instance>>;

@@ -9,6 +9,7 @@ mod leaf;
 pub mod decode;
 pub mod eval;
 pub mod exception;
+pub mod flat;
 pub mod host;
 pub mod init;
 pub mod instance;

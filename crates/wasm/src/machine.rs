@@ -10,9 +10,10 @@ use crate::decode::state::{DecodeState, ModuleKont};
 use crate::eval::state::{Config, StepKont};
 use crate::eval::{self, Machine};
 use crate::exception::Stepped;
+use crate::flat::{self, Flat};
 use crate::host::Host;
 use crate::init;
-use crate::init::state::{InitKont, InitState};
+use crate::init::state::{EvalStart, InitKont, InitState};
 use crate::instance::Registry;
 use crate::link::{self, LinkState, Linked};
 
@@ -142,6 +143,44 @@ impl Running {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether this is an evaluation, of the kernel or of its initialisation, that is neither over nor waiting for a reveal:
+    /// [`Running::advance`] makes at least one step.
+    pub fn is_underway(&self) -> bool {
+        match self {
+            Running::Eval(state) => !flat::is_over(&state.config),
+            Running::Init(state) => matches!(&state.kont, InitKont::Eval(start) if !flat::is_over(&start.config)),
+            Running::Decode(_) | Running::Link(_) => false,
+        }
+    }
+
+    /// At most `ticks` steps at once, as many as an evaluation makes up to its end or to a reveal; none in other states. Gives
+    /// those made; an error is that of the step behind them. The state is the one that single steps come to. `flat` is kept
+    /// between calls for the same evaluation.
+    pub fn advance(self, flat: &mut Flat, host: &mut dyn Host, ticks: u64) -> (u64, Stepped<Running>) {
+        match self {
+            Running::Eval(state) => {
+                let EvalState { config, mut registry } = *state;
+                let mut machine = Machine { registry: &mut registry, host, init: false };
+                let (made, config) = flat.advance(&mut machine, config, ticks);
+                (made, config.map(|config| Running::Eval(Box::new(EvalState { config, registry }))))
+            }
+            Running::Init(state) => {
+                let InitState { name, module, kont, mut registry } = *state;
+                let InitKont::Eval(start) = kont else {
+                    return (0, Ok(Running::Init(Box::new(InitState { name, module, kont, registry }))));
+                };
+                let mut machine = Machine { registry: &mut registry, host, init: true };
+                let (made, config) = flat.advance(&mut machine, start.config, ticks);
+                let init = |config| {
+                    let kont = InitKont::Eval(Box::new(EvalStart { config }));
+                    Running::Init(Box::new(InitState { name, module, kont, registry }))
+                };
+                (made, config.map(init))
+            }
+            other => (0, Ok(other)),
         }
     }
 }

@@ -55,6 +55,11 @@ impl ChunkedBytes {
         self.length
     }
 
+    /// Whether both are known to be the same vector without looking at bytes: one is an unchanged clone of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.length == other.length && self.chunks.is_same(&other.chunks)
+    }
+
     /// Lengthens by `delta` zeros; no chunk is written.
     pub fn grow(&mut self, delta: u64) -> Result<(), ContainerError> {
         self.length =

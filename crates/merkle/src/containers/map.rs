@@ -53,6 +53,16 @@ impl<K: Key, V: TreeValue + Clone> LazyMap<K, V> {
         }
     }
 
+    /// Whether both are known to be the same map without looking at bindings: one is an unchanged clone of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let origins = match (&self.origin, &other.origin) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        origins && self.changes.is_same(&other.changes)
+    }
+
     /// Binds `key`.
     pub fn set(&mut self, key: K, value: V) {
         self.changes.insert(key, Some(value));

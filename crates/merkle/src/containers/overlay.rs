@@ -32,6 +32,14 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
         Overlay::Small(Arc::new(Vec::new()))
     }
 
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Overlay::Small(a), Overlay::Small(b)) => Arc::ptr_eq(a, b),
+            (Overlay::Large(a), Overlay::Large(b)) => a.ptr_eq(b),
+            _ => false,
+        }
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<&Option<V>> {
         match self {
             Overlay::Small(small) => {

@@ -1,5 +1,7 @@
 //! The trait of values that have a place in the tree, and its elementary implementations (`spec/pvm.md` §3.1).
 
+use std::sync::Arc;
+
 use soru_tezos::codec;
 use thiserror::Error;
 
@@ -110,6 +112,16 @@ impl<T: TreeValue> TreeValue for Box<T> {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         T::read(tree, path).map(Box::new)
+    }
+}
+
+impl<T: TreeValue> TreeValue for Arc<T> {
+    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
+        self.as_ref().write(tree, path)
+    }
+
+    fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
+        T::read(tree, path).map(Arc::new)
     }
 }
 

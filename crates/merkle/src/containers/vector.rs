@@ -137,6 +137,27 @@ impl<V: TreeValue + Clone, I: IndexEncoding> LazyVector<V, I> {
         self.length = I::add(self.length, delta);
     }
 
+    /// Whether both are known to be the same vector without looking at elements: one is an unchanged clone of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.first, self.length) == (other.first, other.length) && self.map.is_same(&other.map)
+    }
+
+    /// The same bindings, seen through the range of `length` keys from `first` on.
+    pub fn reframed(mut self, first: i64, length: i64) -> Self {
+        (self.first, self.length) = (I::add(first, 0), I::add(length, 0));
+        self
+    }
+
+    /// Binds `key`, whether or not it lies in the range.
+    pub fn bind(&mut self, key: i64, value: V) {
+        self.map.set(key, value);
+    }
+
+    /// Unbinds `key`, whether or not it lies in the range.
+    pub fn unbind(&mut self, key: i64) {
+        self.map.remove(&key);
+    }
+
     /// All elements, in order.
     pub fn to_list(&self) -> Result<Vec<V>, ContainerError> {
         (0..self.length() as i64).map(|index| self.get(index)).collect()

@@ -55,8 +55,10 @@ impl Host for ExactHost<'_> {
             .collect();
         // no function takes as many arguments as this: anything else than numbers is as wrong as a wrong number of them
         let arguments = numbers.unwrap_or_else(|| vec![Value::I32(0); 16]);
+        // an exception leaves the durable storage as it was
+        let before = self.storage.durable.clone();
         match self.outcome(function, &arguments, memory) {
-            Ok(outcome) => finish(outcome),
+            Ok(outcome) => finish(outcome).inspect_err(|_| self.storage.durable = before),
             Err(PvmError::Tree(error)) => Err(StepError::Tree(error)),
             Err(error) => {
                 self.failure = Some(error);
@@ -79,7 +81,7 @@ impl ExactHost<'_> {
             MemoryState::NotOne => Err(ONE_MEMORY_EXPECTED),
             MemoryState::One if function == HostFunction::RevealMetadata => Err(ONE_MEMORY_EXPECTED),
             MemoryState::One => {
-                let size = memory.get().map_err(tree_error)?.bytes.length();
+                let size = memory.size().map_err(tree_error)?;
                 guest = Guest { memory, size };
                 Ok(&mut guest)
             }
@@ -143,11 +145,11 @@ impl GuestMemory for Guest<'_, '_> {
     }
 
     fn read(&mut self, address: u64, out: &mut [u8]) -> Result<(), TreeError> {
-        self.memory.get().map_err(tree_error)?.bytes.read_into(address, out).map_err(container_error)
+        self.memory.read(address, out).map_err(tree_error)
     }
 
     fn write(&mut self, address: u64, data: &[u8]) -> Result<(), TreeError> {
-        self.memory.get_mut().map_err(tree_error)?.bytes.write_bytes(address, data).map_err(container_error)
+        self.memory.write(address, data).map_err(tree_error)
     }
 
     fn touch(&mut self, address: u64, length: u64) -> Result<(), TreeError> {

@@ -1,11 +1,10 @@
 //! Proofs of single steps (`spec/pvm.md` §2.1, §11.4): the step is run on the tree, and what it reads becomes the proof.
 
-use super::step::{compute_step, read_running, reveal_step};
+use super::step::{compute_step_of, reveal_step, running_of};
 use crate::error::PvmError;
 use crate::input::InputPlace;
 use crate::state::{InputRequest, State};
 use crate::step::{NdsGate, input_step};
-use crate::tick_state::TickState;
 use bytes::Bytes;
 use soru_merkle::{Proof, ProofError, Tree, produce_proof};
 
@@ -27,13 +26,11 @@ pub enum StepInput {
 /// else than `input` stays as it is. Gives what the state before waited for.
 pub fn step_transition(tree: &mut Tree, input: Option<StepInput>, gate: NdsGate) -> Result<InputRequest, PvmError> {
     let mut state = State::decode(tree)?;
-    if let TickState::Running(phase, payload) = &state.tick_state {
-        // whatever the step does, the reference reads the whole tick state first
-        read_running(*phase, payload)?;
-    }
+    // whatever the step does, the reference reads the whole tick state first
+    let running = running_of(&state)?;
     let request = state.input_request()?;
     match (&request, input) {
-        (InputRequest::None, _) => compute_step(&mut state, gate)?,
+        (InputRequest::None, _) => compute_step_of(&mut state, running, gate)?,
         (InputRequest::Input, Some(StepInput::Message { place, payload })) => input_step(&mut state, place, payload)?,
         (InputRequest::Reveal(_), Some(StepInput::Reveal(answer))) => reveal_step(&mut state, &answer)?,
         _ => return Ok(request),

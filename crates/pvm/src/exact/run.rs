@@ -1,26 +1,31 @@
 //! Running many ticks of a `kernel_run` in memory: the tree is not touched in between (`spec/pvm.md` §5.8).
 
-use super::step::{Ticked, read_running, tick, write_running};
+use super::step::{Ticked, read_running, tick, ticks as many_ticks, write_running};
 use crate::error::PvmError;
 use crate::state::State;
 use crate::step::{NdsGate, Status, finish_step};
 use crate::tick_state::TickState;
 use crate::units::Tick;
+use crate::version::Version;
 use bytes::Bytes;
+use soru_merkle::containers::ChunkedBytes;
 use soru_tezos::scalar::Level;
+use soru_wasm::flat::Flat;
 use soru_wasm::machine::Running;
 
 /// A state whose tick state is kept unfolded between ticks.
 pub struct ExactRun {
     state: State,
     running: Option<Running>,
+    flat: Flat,
+    kernel: Option<ChunkedBytes>,
     gate: NdsGate,
 }
 
 impl ExactRun {
     /// Starts from a state.
     pub fn new(state: State, gate: NdsGate) -> Result<ExactRun, PvmError> {
-        let mut run = ExactRun { state, running: None, gate };
+        let mut run = ExactRun { state, running: None, flat: Flat::default(), kernel: None, gate };
         run.unfold()?;
         Ok(run)
     }
@@ -76,17 +81,8 @@ impl ExactRun {
         while self.state.current_tick < end && self.request().is_none() {
             match self.running.take() {
                 Some(running) if self.state.ticks_to_boundary() > Tick(0) => {
-                    let status = match tick(running, version, &mut self.state.storage)? {
-                        Ticked::On(running) => {
-                            self.running = Some(running);
-                            Status::Running
-                        }
-                        Ticked::Over(tick_state, status) => {
-                            self.state.tick_state = tick_state;
-                            status
-                        }
-                    };
-                    finish_step(&mut self.state, status)?;
+                    let most = end.since(self.state.current_tick).min(self.state.ticks_to_boundary());
+                    self.run(running, version, u64::try_from(most.0).unwrap_or(u64::MAX))?;
                 }
                 running => {
                     let inside = running.is_some();
@@ -101,6 +97,35 @@ impl ExactRun {
             }
         }
         Ok(self.state.current_tick.since(start))
+    }
+
+    /// At least one tick inside the `kernel_run`, and at most `most`.
+    fn run(&mut self, running: Running, version: Version, most: u64) -> Result<(), PvmError> {
+        let storage = &mut self.state.storage;
+        let (made, ticked) = match running {
+            running if running.is_underway() => many_ticks(running, &mut self.flat, version, storage, most)?,
+            running => {
+                let parsing = matches!(running, Running::Decode(_));
+                let ticked = tick(running, version, storage, &mut self.kernel)?;
+                if !parsing {
+                    // prepared code belongs to one evaluation, and a kernel to one parsing
+                    (self.flat, self.kernel) = (Flat::default(), None);
+                }
+                (1, ticked)
+            }
+        };
+        self.state.current_tick = self.state.current_tick.after(Tick(u128::from(made.saturating_sub(1))));
+        let status = match ticked {
+            Ticked::On(running) => {
+                self.running = Some(running);
+                Status::Running
+            }
+            Ticked::Over(tick_state, status) => {
+                self.state.tick_state = tick_state;
+                status
+            }
+        };
+        finish_step(&mut self.state, status)
     }
 
     /// The state reached.

@@ -13,6 +13,7 @@ use soru_merkle::Tree;
 use soru_merkle::containers::{ChunkedBytes, ContainerError, TreeValue};
 use soru_wasm::eval::{Machine, answer_reveal};
 use soru_wasm::exception::{Exception, StepError, Stepped};
+use soru_wasm::flat::Flat;
 use soru_wasm::machine::{ENTRY, EvalState, Next, Running};
 
 /// Depth of calls at which a version gives up (`spec/pvm.md` §5.5).
@@ -83,12 +84,54 @@ fn kernel(durable: &Durable) -> Stepped<ChunkedBytes> {
     }
 }
 
-/// One tick inside a `kernel_run`. An exception leaves the durable storage as it was.
-pub(super) fn tick(running: Running, version: Version, storage: &mut Storage) -> Result<Ticked, PvmError> {
+/// At most `ticks` ticks of an evaluation, up to its end or to a reveal. Gives those made, and what
+/// the last of them comes to: the tick of an exception is among them.
+pub(super) fn ticks(
+    running: Running,
+    flat: &mut Flat,
+    version: Version,
+    storage: &mut Storage,
+    ticks: u64,
+) -> Result<(u64, Ticked), PvmError> {
+    let phase = running.tag();
+    let mut host = ExactHost { version, storage, failure: None };
+    let (made, next) = running.advance(flat, &mut host, ticks);
+    if let Some(failure) = host.failure {
+        return Err(failure);
+    }
+    match next {
+        Ok(running) => Ok((made, Ticked::On(running))),
+        Err(error) => Ok((made + 1, failed(phase, error)?)),
+    }
+}
+
+/// What a step that fails comes to.
+fn failed(phase: &str, error: StepError) -> Result<Ticked, PvmError> {
+    match error {
+        StepError::Exception(exception) => {
+            Ok(Ticked::Over(TickState::Stuck(stuck(phase, &exception)), Status::Failing))
+        }
+        StepError::Tree(error) => Err(PvmError::Tree(error)),
+        StepError::NoSuccessor(what) => Err(PvmError::NoSuccessor(what)),
+    }
+}
+
+/// One tick inside a `kernel_run`. An exception leaves the durable storage as it was. `known` keeps the kernel from one tick of
+/// its parsing to the next.
+pub(super) fn tick(
+    running: Running,
+    version: Version,
+    storage: &mut Storage,
+    known: &mut Option<ChunkedBytes>,
+) -> Result<Ticked, PvmError> {
     let phase = running.tag();
     let durable = storage.durable.clone();
     let mut host = ExactHost { version, storage, failure: None };
-    let next = running.step(&mut host, stack_size_limit(version), || kernel(&durable));
+    let kernel = || match known {
+        Some(kernel) => Ok(kernel.clone()),
+        None => kernel(&durable).inspect(|kernel| *known = Some(kernel.clone())),
+    };
+    let next = running.step(&mut host, stack_size_limit(version), kernel);
     if let Some(failure) = host.failure {
         return Err(failure);
     }
@@ -113,31 +156,39 @@ pub(super) fn tick(running: Running, version: Version, storage: &mut Storage) ->
             let text = Text::new(format!("Invalid_module: no `{ENTRY}` function exported"));
             Ok(Ticked::Over(TickState::Stuck(StuckError::InvalidState(text)), Status::Failing))
         }
-        Err(StepError::Exception(exception)) => {
-            storage.durable = durable;
-            Ok(Ticked::Over(TickState::Stuck(stuck(phase, &exception)), Status::Failing))
-        }
-        Err(StepError::Tree(error)) => Err(PvmError::Tree(error)),
-        Err(StepError::NoSuccessor(what)) => Err(PvmError::NoSuccessor(what)),
+        Err(error) => failed(phase, error),
+    }
+}
+
+/// The tick state of a `kernel_run` that a state is inside of.
+pub(super) fn running_of(state: &State) -> Result<Option<Running>, PvmError> {
+    match &state.tick_state {
+        TickState::Running(phase, payload) => read_running(*phase, payload).map(Some),
+        _ => Ok(None),
     }
 }
 
 /// One computation step of any state (§5.1).
 pub fn compute_step(state: &mut State, gate: NdsGate) -> Result<(), PvmError> {
+    // the whole tick state is read even when time is up
+    let running = running_of(state)?;
+    compute_step_of(state, running, gate)
+}
+
+/// One computation step of a state whose tick state was read already.
+pub(super) fn compute_step_of(state: &mut State, running: Option<Running>, gate: NdsGate) -> Result<(), PvmError> {
     let version = state.version()?;
-    let running = match &state.tick_state {
-        TickState::Snapshot => {
+    let Some(running) = running else {
+        if let TickState::Snapshot = state.tick_state {
             state.tick_state = write_running(&Running::initial())?;
             return finish_step(state, Status::Running);
         }
-        // the whole tick state is read even when time is up
-        TickState::Running(phase, payload) => read_running(*phase, payload)?,
-        _ => return boundary_step(state, gate),
+        return boundary_step(state, gate);
     };
     if state.ticks_to_boundary() == Tick(0) {
         return boundary_step(state, gate);
     }
-    let status = match tick(running, version, &mut state.storage)? {
+    let status = match tick(running, version, &mut state.storage, &mut None)? {
         Ticked::On(running) => {
             state.tick_state = write_running(&running)?;
             Status::Running

@@ -86,6 +86,43 @@ fn all_cases_agree_at_every_tick() {
     }
 }
 
+/// Whether runs that stop at `stops` ticks drawn by lot come to the states of single steps there.
+fn stop_anywhere(path: &Path, stops: u64) -> Option<u64> {
+    let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let to = json.get("trace").filter(|trace| trace.is_object())?["to"].as_u64()?;
+    let case: Case = serde_json::from_value(json).unwrap();
+    let single = case.trace_exact(&Wanted { every_hash: true, ..Wanted::default() }).unwrap();
+    let mut seed = to;
+    let mut lot = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % (to + 1)
+    };
+    let wanted = Wanted { ticks: (0..stops).map(|_| lot()).collect(), ..Wanted::default() };
+    let many = case.trace_exact(&wanted).unwrap();
+    for line in &many.lines {
+        let expected = single.hashes[line.tick as usize];
+        assert_eq!(line.state_hash.0, expected.0, "{} at tick {}", path.display(), line.tick);
+    }
+    Some(many.lines.len() as u64)
+}
+
+#[test]
+fn carried_cases_may_stop_anywhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/exact");
+    let compared: u64 = files::json_files(&folder).iter().filter_map(|path| stop_anywhere(path, 100)).sum();
+    assert!(compared > 200, "{compared}");
+}
+
+#[test]
+#[ignore = "minutes long: all recorded cases, twice; run with --release"]
+fn all_cases_may_stop_anywhere() {
+    for folder in ["pvm/malformed", "pvm"] {
+        let Some(folder) = files::shared_vectors(folder) else { continue };
+        let compared: u64 = files::json_files(&folder).iter().filter_map(|path| stop_anywhere(path, 400)).sum();
+        println!("{compared} states compared");
+    }
+}
+
 #[test]
 fn recorded_proofs_verify_and_changed_ones_do_not() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/exact");

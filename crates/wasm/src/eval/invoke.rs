@@ -125,29 +125,59 @@ fn call_host(
     frame: &Frame,
     function: &HostFunction,
     args: Vector<Value>,
-    mut values: Vector<Value>,
+    values: Vector<Value>,
     code: Vector<Admin>,
 ) -> Stepped<InvokeKont> {
     let mut arguments = args.to_list()?;
     arguments.reverse();
-    let mut instance = machine.instance(frame)?;
+    let mut instance = machine.own_instance(frame)?;
     let mut memory = CallerMemory::new((!machine.init).then_some(&instance.memories));
     let result = machine.host.call(function.name.as_bytes(), &arguments, &mut memory)?;
     if let Some(memory) = memory.into_changed() {
         instance.memories.set(0, memory)?;
         machine.put_instance(frame, instance);
     }
+    Ok(called(values, code, result))
+}
+
+/// What a call of a host function goes on with: `values` and `code` are the caller's.
+fn called(mut values: Vector<Value>, code: Vector<Admin>, result: HostResult) -> InvokeKont {
     match result {
         HostResult::Done { results, ticks } => {
             for result in results.into_iter().rev() {
                 values.cons(result);
             }
-            Ok(InvokeKont::Stop(InvStop { values, code, fresh_frame: None, remaining_ticks: Z::from(ticks) }))
+            InvokeKont::Stop(InvStop { values, code, fresh_frame: None, remaining_ticks: Z::from(ticks) })
         }
         HostResult::Reveal { request, base, max_bytes } => {
-            Ok(InvokeKont::Reveal(InvReveal { reveal: request, base_destination: base, max_bytes, values, code }))
+            InvokeKont::Reveal(InvReveal { reveal: request, base_destination: base, max_bytes, values, code })
         }
     }
+}
+
+/// The tick of an evaluation that is about to call a host function, where `result` is known already and the memory as the
+/// function leaves it.
+pub(crate) fn call_answered(config: Config, result: HostResult) -> Stepped<Config> {
+    let Config { kont: StepKont::Next(mut next), stack_size_limit } = config else { return Err(cannot_reduce("call")) };
+    let LabelStep::CraftFrame(CraftFrame { labels, invoke: InvokeKont::Start(start) }) = next.kont else {
+        return Err(cannot_reduce("call"));
+    };
+    let InvStart { func, values, code } = start;
+    let (_, values) = values.split(func.signature().0.signed_length())?;
+    next.kont = LabelStep::CraftFrame(CraftFrame { labels, invoke: called(values, code, result) });
+    Ok(Config { kont: StepKont::Next(next), stack_size_limit })
+}
+
+/// Passes at most `most` of the ticks that still have to pass after a call of a host function. Gives those passed.
+pub(crate) fn pass_remaining(config: &mut Config, most: u64) -> u64 {
+    let StepKont::Next(next) = &mut config.kont else { return 0 };
+    let LabelStep::CraftFrame(CraftFrame { invoke: InvokeKont::Stop(stop), .. }) = &mut next.kont else { return 0 };
+    if stop.remaining_ticks <= Z::from(0) {
+        return 0;
+    }
+    let passed = u64::try_from(&stop.remaining_ticks.0).unwrap_or(u64::MAX).min(most);
+    stop.remaining_ticks.0 -= passed;
+    passed
 }
 
 /// Ends the reveal that an evaluation waits for, once its answer is in memory: `code` is what the kernel gets, `ticks` what passes
@@ -161,7 +191,7 @@ pub fn answer_reveal(
     let LabelStep::CraftFrame(CraftFrame { labels, invoke: InvokeKont::Reveal(reveal) }) = next.kont else {
         return Err(no_reveal());
     };
-    let mut instance = machine.instance(&next.top.frame)?;
+    let mut instance = machine.own_instance(&next.top.frame)?;
     let mut memory = instance.memory(0)?;
     let (result, ticks) = write(reveal.base_destination, reveal.max_bytes, &mut memory)?;
     instance.memories.set(0, memory)?;

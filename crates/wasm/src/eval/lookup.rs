@@ -1,5 +1,7 @@
 //! Looking things up in an instance, with the reference's errors (`spec/pvm.md` §5.6).
 
+use std::sync::Arc;
+
 use soru_merkle::containers::{ContainerError, OptionLeaf, TreeValue, Vector};
 
 use super::Machine;
@@ -56,7 +58,7 @@ impl Instance {
     }
 
     /// The numbers of parameters and results of a block.
-    pub(super) fn block_arity(&self, kind: &BlockType) -> Stepped<(i32, i32)> {
+    pub(crate) fn block_arity(&self, kind: &BlockType) -> Stepped<(i32, i32)> {
         match kind {
             BlockType::Index(index) => {
                 let kind = self.func_type(*index)?;
@@ -68,7 +70,7 @@ impl Instance {
     }
 
     /// The function in a table, for an indirect call.
-    pub(super) fn function_in_table(&self, table: i32, index: i32) -> Stepped<Function> {
+    pub(crate) fn function_in_table(&self, table: i32, index: i32) -> Stepped<Function> {
         match self.table(table)?.get(index) {
             Ok(Reference::Func(function)) => Ok(*function),
             Ok(Reference::Null(_)) => Err(StepError::message(format!("uninitialized element {index}"))),
@@ -88,12 +90,12 @@ impl Allocations {
 
 impl Table {
     /// Element `index`.
-    pub(super) fn get(&self, index: i32) -> Result<Reference, Access> {
+    pub(crate) fn get(&self, index: i32) -> Result<Reference, Access> {
         Ok(self.refs.get(index.into())?)
     }
 
     /// Replaces element `index`.
-    pub(super) fn set(&mut self, index: i32, value: Reference) -> Result<(), Access> {
+    pub(crate) fn set(&mut self, index: i32, value: Reference) -> Result<(), Access> {
         if value.ref_type() != self.element {
             return Err(StepError::message("type mismatch at table access").into());
         }
@@ -137,13 +139,18 @@ impl Table {
 
 impl Machine<'_> {
     /// The module of a frame.
-    pub(super) fn instance(&self, frame: &Frame) -> Stepped<Instance> {
+    pub(crate) fn instance(&self, frame: &Frame) -> Stepped<Arc<Instance>> {
         Ok(self.registry.get(&frame.module)?)
     }
 
+    /// The module of a frame, to change.
+    pub(crate) fn own_instance(&self, frame: &Frame) -> Stepped<Instance> {
+        Ok(Arc::unwrap_or_clone(self.instance(frame)?))
+    }
+
     /// Puts a changed module back.
-    pub(super) fn put_instance(&mut self, frame: &Frame, instance: Instance) {
-        self.registry.set(frame.module.clone(), instance);
+    pub(crate) fn put_instance(&mut self, frame: &Frame, instance: Instance) {
+        self.registry.set(frame.module.clone(), Arc::new(instance));
     }
 }
 

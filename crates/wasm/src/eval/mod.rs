@@ -1,10 +1,10 @@
 //! The evaluation, one reduction per tick (`spec/pvm.md` §4.7, §5.6).
 
-mod invoke;
+pub(crate) mod invoke;
 mod lookup;
 mod memory;
 mod meta;
-mod numeric;
+pub(crate) mod numeric;
 mod plain;
 pub mod state;
 mod step;
@@ -15,6 +15,7 @@ pub use memory::Access;
 pub use step::step;
 
 pub(crate) use lookup::{lookup, types_equal as lookup_types_equal, types_seen as lookup_types_seen};
+pub(crate) use plain::{in_stack, label_of};
 
 use crate::host::Host;
 use crate::instance::Registry;

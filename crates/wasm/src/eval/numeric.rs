@@ -44,7 +44,8 @@ const BY_ZERO: Failure = Failure::Trap("integer divide by zero");
 
 macro_rules! integer_operators {
     ($unary:ident, $binary:ident, $compare:ident, $signed:ty, $unsigned:ty) => {
-        fn $unary(op: IntUnary, x: $signed) -> $signed {
+        #[inline]
+        pub(crate) fn $unary(op: IntUnary, x: $signed) -> $signed {
             match op {
                 IntUnary::Clz => x.leading_zeros() as $signed,
                 IntUnary::Ctz => x.trailing_zeros() as $signed,
@@ -56,7 +57,8 @@ macro_rules! integer_operators {
             }
         }
 
-        fn $binary(op: IntBinary, a: $signed, b: $signed) -> Result<$signed, Failure> {
+        #[inline]
+        pub(crate) fn $binary(op: IntBinary, a: $signed, b: $signed) -> Result<$signed, Failure> {
             Ok(match op {
                 IntBinary::Add => a.wrapping_add(b),
                 IntBinary::Sub => a.wrapping_sub(b),
@@ -78,7 +80,8 @@ macro_rules! integer_operators {
             })
         }
 
-        fn $compare(op: IntCompare, a: $signed, b: $signed) -> bool {
+        #[inline]
+        pub(crate) fn $compare(op: IntCompare, a: $signed, b: $signed) -> bool {
             let (x, y) = (a as $unsigned, b as $unsigned);
             match op {
                 IntCompare::Eq => a == b,

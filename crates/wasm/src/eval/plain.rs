@@ -220,11 +220,6 @@ fn execute_in_block(machine: &mut Machine<'_>, frame: &mut Frame, top: &mut Labe
         | Instr::MemoryCopy
         | Instr::MemoryInit(_)
         | Instr::DataDrop(_) => memory(machine, frame, top, instr)?,
-        Instr::RefNull(kind) => top.push(Value::Ref(Reference::Null(kind))),
-        Instr::RefIsNull => {
-            let null = matches!(top.pop_ref()?, Reference::Null(_));
-            top.push_i32(null.into());
-        }
         Instr::RefFunc(index) => {
             let function = machine.instance(frame)?.function(index)?;
             top.push(Value::Ref(Reference::Func(Box::new(function))));
@@ -252,7 +247,7 @@ fn execute_in_block(machine: &mut Machine<'_>, frame: &mut Frame, top: &mut Labe
             let value = top.pop_num()?;
             top.push_num(numeric::convert(&op, value)?);
         }
-        instr => vector_instruction(top, instr)?,
+        instr => in_stack(top, instr)?,
     }
     Ok(())
 }
@@ -272,7 +267,7 @@ fn call_indirect(machine: &Machine<'_>, frame: &Frame, top: &mut Label, table: i
 
 fn global_set(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, index: i32) -> Stepped<()> {
     let value = top.pop()?;
-    let mut instance = machine.instance(frame)?;
+    let mut instance = machine.own_instance(frame)?;
     let mut global = instance.global(index)?;
     if global.mutability != Mutability::Mutable {
         return Err(StepError::message("write to immutable global"));
@@ -305,7 +300,7 @@ fn table(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Instr
         Instr::TableSet(x) => {
             let value = top.pop_ref()?;
             let index = top.pop_i32()?;
-            let mut instance = machine.instance(frame)?;
+            let mut instance = machine.own_instance(frame)?;
             let mut table = instance.table(x)?;
             let done = table.set(index, value);
             if done.is_ok() {
@@ -322,7 +317,7 @@ fn table(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Instr
         Instr::TableGrow(x) => {
             let delta = top.pop_i32()?;
             let value = top.pop_ref()?;
-            let mut instance = machine.instance(frame)?;
+            let mut instance = machine.own_instance(frame)?;
             let mut table = instance.table(x)?;
             let result = table.grow(delta, &value)?;
             if result != -1 {
@@ -376,7 +371,7 @@ fn table(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Instr
             Ok(())
         }
         Instr::ElemDrop(x) => {
-            let mut instance = machine.instance(frame)?;
+            let mut instance = machine.own_instance(frame)?;
             instance.elem(x)?;
             instance.elements.set(x.into(), Refs { refs: Vector::create(0) })?;
             machine.put_instance(frame, instance);
@@ -433,7 +428,7 @@ fn store(
     top: &mut Label,
     access: impl FnOnce(&mut Memory) -> Result<(), Access>,
 ) -> Stepped<()> {
-    let mut instance = machine.instance(frame)?;
+    let mut instance = machine.own_instance(frame)?;
     let mut memory = instance.memory(0)?;
     let done = access(&mut memory);
     instance.memories.set(0, memory)?;
@@ -498,7 +493,7 @@ fn memory(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Inst
         }
         Instr::MemoryGrow => {
             let delta = top.pop_i32()?;
-            let mut instance = machine.instance(frame)?;
+            let mut instance = machine.own_instance(frame)?;
             let mut memory = instance.memory(0)?;
             let result = memory.grow_pages(delta)?;
             instance.memories.set(0, memory)?;
@@ -548,7 +543,7 @@ fn memory(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Inst
             Ok(())
         }
         Instr::DataDrop(x) => {
-            let mut instance = machine.instance(frame)?;
+            let mut instance = machine.own_instance(frame)?;
             instance.data(x)?;
             instance.datas.set(x.into(), 0)?;
             machine.put_instance(frame, instance);
@@ -558,8 +553,19 @@ fn memory(machine: &mut Machine<'_>, frame: &Frame, top: &mut Label, instr: Inst
     }
 }
 
-fn vector_instruction(top: &mut Label, instr: Instr) -> Stepped<()> {
+/// A block with nothing but operands, the first of `values` on top.
+pub(crate) fn label_of(values: Vec<Value>) -> Label {
+    Label { arity: Optional(None), on_break: None, values: Vector::from_list(values), code: Vector::create(0) }
+}
+
+/// Instructions that concern the operand stack only: vectors, null references.
+pub(crate) fn in_stack(top: &mut Label, instr: Instr) -> Stepped<()> {
     match instr {
+        Instr::RefNull(kind) => top.push(Value::Ref(Reference::Null(kind))),
+        Instr::RefIsNull => {
+            let null = matches!(top.pop_ref()?, Reference::Null(_));
+            top.push_i32(null.into());
+        }
         Instr::VecConst(value) => top.push_vec(value),
         Instr::VecTest(op) => {
             let value = top.pop_vec()?;

@@ -4,6 +4,8 @@ mod import;
 mod section;
 pub mod state;
 
+use std::sync::Arc;
+
 use soru_merkle::containers::{Either, TreeValue, Vector};
 
 use self::state::{
@@ -129,7 +131,7 @@ fn begin_const(stack_size_limit: i32, name: &Name, label: i32) -> EvalConst {
 impl Init<'_> {
     /// Makes the instance visible to evaluations.
     fn publish(&mut self, instance: &Instance) {
-        self.registry.set(self.name.clone(), instance.clone());
+        self.registry.set(self.name.clone(), Arc::new(instance.clone()));
     }
 
     fn eval(&mut self, config: Config) -> Stepped<Config> {

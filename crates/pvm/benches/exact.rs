@@ -1,0 +1,124 @@
+//! The exact machine: ticks per second by phase, memory of a long run, proofs of single steps.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use soru_merkle::Proof;
+use soru_pvm::exact::verify_step;
+use soru_pvm::input::InputPlace;
+use soru_pvm::step::NdsGate;
+use soru_pvm::tick_state::{Phase, TickState};
+use soru_pvm::units::Tick;
+use soru_pvm::{Parameters, Pvm, Version, level_messages};
+use soru_tezos::hash::BlockHash;
+use soru_tezos::scalar::Level;
+use std::fmt::Write;
+
+const LOOP: &str = r#"(module
+  (memory (export "mem") 1)
+  (func (export "kernel_run") (local $i i32)
+    (loop $again
+      (i32.store (i32.and (local.get $i) (i32.const 0xfffc)) (i32.mul (local.get $i) (i32.const 7)))
+      (br_if $again (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 0))))))"#;
+
+/// A kernel of many functions, with a table of them and 64 kB of data.
+fn large() -> String {
+    let mut wat = String::from("(module (memory (export \"mem\") 2) (table 2000 funcref)\n");
+    for number in 0..2000 {
+        let _ = write!(
+            wat,
+            "(func $f{number} (param i32) (result i32) (local i64) (i32.add (local.get 0) (i32.const {number}))
+             (block (drop (i32.load offset={number} (i32.const 8))) (br_if 0 (local.get 0)) (i32.store (i32.const 16) (i32.const 1))))\n"
+        );
+    }
+    wat.push_str("(elem (i32.const 0)");
+    (0..2000).for_each(|number| _ = write!(wat, " $f{number}"));
+    let _ = write!(wat, ")\n(data (i32.const 0) \"{}\")", "0123456789abcdef".repeat(4096));
+    wat.push_str("(func (export \"kernel_run\") (drop (call $f7 (i32.const 1)))))");
+    wat
+}
+
+/// A PVM at the snapshot before the `kernel_run` of a level without messages.
+fn at_snapshot(wat: &str) -> Pvm {
+    let kernel = wat::parse_str(wat).unwrap();
+    let mut pvm = Pvm::originate(Version::V6, &kernel, Parameters::SINCE_PARIS).unwrap();
+    for (counter, message) in level_messages(0, &BlockHash([7; 32]), None, []).into_iter().enumerate() {
+        pvm.set_input(InputPlace { level: Level(1), counter: counter as u64 }, message).unwrap();
+    }
+    while !matches!(pvm.state().tick_state, TickState::Snapshot) {
+        if pvm.pad(Tick(u128::MAX)) == Tick(0) {
+            pvm.step().unwrap();
+        }
+    }
+    pvm
+}
+
+/// The same PVM in the middle of its evaluation.
+fn evaluating(wat: &str) -> Pvm {
+    let mut pvm = at_snapshot(wat);
+    while !matches!(pvm.state().tick_state, TickState::Running(Phase::Eval, _)) {
+        pvm.advance(Tick(100)).unwrap();
+    }
+    pvm.advance(Tick(1_000_003)).unwrap();
+    pvm
+}
+
+/// Most memory this process has had so far, in MB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
+}
+
+fn run(criterion: &mut Criterion) {
+    const TICKS: u64 = 100_000_000;
+    let pvm = evaluating(LOOP);
+    let before = peak_memory();
+    let mut group = criterion.benchmark_group("exact machine");
+    group.throughput(Throughput::Elements(TICKS)).sample_size(10);
+    group.bench_function("100 million ticks of arithmetic and stores, folded into the tree", |bencher| {
+        bencher.iter_batched(
+            || pvm.clone(),
+            |mut pvm| assert_eq!(pvm.advance(Tick(TICKS.into())).unwrap(), Tick(TICKS.into())),
+            BatchSize::LargeInput,
+        );
+    });
+    println!("peak memory: {before} MB before, {} MB after", peak_memory());
+
+    let pvm = at_snapshot(&large());
+    let mut started = pvm.clone();
+    while !matches!(started.state().tick_state, TickState::Padding) {
+        started.advance(Tick(u128::MAX)).unwrap();
+    }
+    let ticks = started.state().current_tick.since(pvm.state().current_tick);
+    group.throughput(Throughput::Elements(ticks.0 as u64));
+    group.bench_function("a kernel_run of 2,000 functions and 64 kB of data, from parsing on", |bencher| {
+        bencher.iter_batched(
+            || pvm.clone(),
+            |mut pvm| assert_eq!(pvm.advance(Tick(u128::MAX)).unwrap(), ticks),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn proofs(criterion: &mut Criterion) {
+    let pvm = evaluating(LOOP);
+    // as the reference does: the state is read back from what was written
+    let mut group = criterion.benchmark_group("step proofs");
+    let mut pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();
+    while pvm.prove_step(None).unwrap().encode().unwrap().len() < 8_000 {
+        pvm.step().unwrap();
+    }
+    let bytes = pvm.prove_step(None).unwrap().encode().unwrap();
+    println!("the proof has {} bytes", bytes.len());
+    group.bench_function("produce and encode", |bencher| {
+        bencher.iter(|| pvm.prove_step(None).unwrap().encode().unwrap());
+    });
+    group.bench_function("decode and verify", |bencher| {
+        bencher.iter(|| verify_step(&Proof::decode(&bytes).unwrap(), None, NdsGate::default()).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, run, proofs);
+criterion_main!(benches);

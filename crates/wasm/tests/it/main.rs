@@ -1,0 +1,4 @@
+//! The small-step machine, seen from outside.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod flat;
