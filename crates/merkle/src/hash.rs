@@ -1,7 +1,9 @@
 //! Hashes of leaves, flat directories, buckets and forks (`spec/pvm.md` §1.2–§1.4).
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use blake2b_simd::Params;
 use blake2b_simd::many::{HashManyJob, hash_many};
@@ -57,6 +59,28 @@ pub enum Kind {
     /// A directory.
     Directory,
 }
+
+/// Hashes node hashes for tables of nodes: they are evenly distributed already.
+#[derive(Default)]
+pub(crate) struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    // the length of the array
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A table of nodes.
+pub(crate) type NodeTable<V> = HashMap<NodeHash, V, BuildHasherDefault<FirstBytes>>;
 
 fn params() -> Params {
     let mut params = Params::new();

@@ -1,14 +1,13 @@
 //! Producing a proof: the computation runs on a tree that notes what is loaded (`spec/pvm.md` §2.2), by hash for directories
 //! and leaves, and by one representative per directory for the inodes below its root inode.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::{Children, InodeProof, MAX_NESTING, Proof, ProofError, ProofTree};
 use crate::error::TreeError;
-use crate::hash::{Kind, NodeHash};
+use crate::hash::{Kind, NodeHash, NodeTable};
 use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
 use crate::tree::Tree;
 
@@ -44,8 +43,8 @@ pub fn produce_proof<T, E>(
 /// What was loaded so far.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    directories: Mutex<HashMap<NodeHash, Body>>,
-    leaves: Mutex<HashMap<NodeHash, Bytes>>,
+    directories: Mutex<NodeTable<Body>>,
+    leaves: Mutex<NodeTable<Bytes>>,
 }
 
 /// Empties the recorder in the end: its nodes and itself hold each other.

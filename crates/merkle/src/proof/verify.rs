@@ -1,13 +1,12 @@
 //! Verifying a proof (`spec/pvm.md` §2.5): rebuild what it shows, compare the hash, run the computation on the partial tree.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use super::{Children, InodeProof, Proof, ProofError, ProofTree};
 use crate::error::TreeError;
-use crate::hash::NodeHash;
+use crate::hash::{NodeHash, NodeTable};
 use crate::inode;
 use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
 use crate::step::Step;
@@ -44,7 +43,7 @@ impl Proof {
 
     fn rebuild<E>(&self) -> Result<(Session, Node), ProofError<E>> {
         let mut rebuilder =
-            Rebuilder { session: Session(Arc::default()), directories: HashMap::new(), leaves: HashMap::new() };
+            Rebuilder { session: Session(Arc::default()), directories: NodeTable::default(), leaves: NodeTable::default() };
         let root = rebuilder.tree(&self.state).map_err(|wrong| match wrong {
             Wrong::Shape(reason) => ProofError::Malformed(reason),
             Wrong::Tree(error) => ProofError::Tree(error),
@@ -62,8 +61,8 @@ impl Proof {
 /// What a proof shows, by hash: a node that is shown in one place can be read wherever it occurs.
 #[derive(Default)]
 pub(crate) struct Shown {
-    directories: RwLock<HashMap<NodeHash, Body>>,
-    leaves: RwLock<HashMap<NodeHash, Bytes>>,
+    directories: RwLock<NodeTable<Body>>,
+    leaves: RwLock<NodeTable<Bytes>>,
 }
 
 impl Shown {
@@ -102,8 +101,8 @@ impl From<TreeError> for Wrong {
 
 struct Rebuilder {
     session: Session,
-    directories: HashMap<NodeHash, Body>,
-    leaves: HashMap<NodeHash, Bytes>,
+    directories: NodeTable<Body>,
+    leaves: NodeTable<Bytes>,
 }
 
 /// What is shown of an inode, with the number of entries below as far as it shows.

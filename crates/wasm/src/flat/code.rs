@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::stack::Slot;
-use crate::exception::Stepped;
+use crate::exception::{StepError, Stepped};
 use crate::instance::{Function, Instance, NativeFunction};
 use crate::instr::Instr;
 use crate::operator::{Extension, IntBinary, IntCompare, IntConvert, IntTest, IntUnary, PackSize, Width};
@@ -119,14 +119,18 @@ pub(super) struct Code {
     bodies: HashMap<(i32, i32), u32>,
 }
 
-/// Sets an element, making room for it. What exists in the module bounds the indices.
-pub(super) fn insert<T: Clone>(vector: &mut Vec<Option<T>>, index: usize, value: T) {
+/// Sets an element, making room for it; false where that would be more room than any module needs.
+pub(super) fn insert<T: Clone>(vector: &mut Vec<Option<T>>, index: usize, value: T) -> bool {
+    if index > MOST_OPS {
+        return false;
+    }
     if vector.len() <= index {
         vector.resize(index + 1, None);
     }
-    if let Some(place) = vector.get_mut(index) {
+    vector.get_mut(index).is_some_and(|place| {
         *place = Some(value);
-    }
+        true
+    })
 }
 
 /// More blocks than this are not kept prepared; a kernel of 10 MB has about as many instructions.
@@ -164,10 +168,7 @@ impl Code {
     /// Prepares function `index`; false if it is not to be called here.
     pub(super) fn prepare_function(&mut self, instance: &Instance, module: &Name, index: u32) -> Stepped<bool> {
         let callee = self.prepare_callee(&instance.function(index as i32)?, module)?;
-        if let Some(callee) = callee {
-            insert(&mut self.functions, index as usize, callee);
-        }
-        Ok(callee.is_some())
+        Ok(callee.is_some_and(|callee| insert(&mut self.functions, index as usize, callee)))
     }
 
     /// Prepares a function; none if it is not to be called here.
@@ -211,8 +212,10 @@ impl Code {
         self.ops.push(if height < entry.results.into() { Op::Single } else { Op::End });
         self.heights.push(0);
         let prepared = Prepared { entry, start, length: self.ops.len() as u32 - start };
-        insert(&mut self.blocks, entry.block as usize, prepared);
-        Ok(prepared)
+        match insert(&mut self.blocks, entry.block as usize, prepared) {
+            true => Ok(prepared),
+            false => Err(StepError::NoSuccessor("a module of too many blocks to prepare")),
+        }
     }
 
     pub(super) fn entry(instance: &Instance, kind: &BlockType, block: i32) -> Stepped<Option<Entry>> {

@@ -213,8 +213,8 @@ impl Flat {
                     _ => return Ok(false),
                 };
                 let mutable = mutability == Mutability::Mutable;
-                code::insert(&mut self.world.globals, index as usize, Global { value, mutable, changed: false });
-                Ok(true)
+                let global = Global { value, mutable, changed: false };
+                Ok(code::insert(&mut self.world.globals, index as usize, global))
             }
             _ => Ok(false),
         }
