@@ -244,7 +244,7 @@ mod tests {
     fn one_by_one_and_many_at_once_are_the_same() {
         let leaves: Vec<Vec<u8>> = (0..200usize).map(|n| vec![n as u8; n * n % 700]).collect();
         let leaves: Vec<&[u8]> = leaves.iter().map(Vec::as_slice).collect();
-        let hashes = std::cell::RefCell::new(Vec::new());
+        let hashes = RefCell::new(Vec::new());
         many(&leaves, |leaf, out| put_leaf(out, leaf), |_, hash| hashes.borrow_mut().push(hash));
         assert_eq!(hashes.into_inner(), leaves.iter().map(|bytes| leaf(bytes)).collect::<Vec<_>>());
     }

@@ -70,6 +70,7 @@ fn started(wat: &str) -> Running {
 fn eval(criterion: &mut Criterion) {
     const SINGLE: u64 = 10_000;
     const MANY: u64 = 6_000_000;
+    const LONG: u64 = 100_000_000;
     let none = ChunkedBytes::allocate(0);
     let mut group = criterion.benchmark_group("single steps");
     group.throughput(Throughput::Elements(SINGLE));
@@ -98,7 +99,28 @@ fn eval(criterion: &mut Criterion) {
             );
         });
     }
+    let running = started(ARITHMETIC);
+    group.throughput(Throughput::Elements(LONG)).sample_size(10);
+    group.bench_function("100 million ticks of arithmetic and stores, written to a tree and hashed", |bencher| {
+        bencher.iter_batched(
+            || running.clone(),
+            |running| {
+                let (made, next) = running.advance(&mut Flat::default(), &mut NoHost, LONG);
+                assert_eq!(made, LONG);
+                next.unwrap().write().unwrap().hash().unwrap()
+            },
+            BatchSize::LargeInput,
+        );
+    });
     group.finish();
+    println!("peak memory: {} MB", peak_memory());
+}
+
+/// Most memory this process has had so far, in MB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
 }
 
 criterion_group!(benches, eval);

@@ -42,8 +42,11 @@ impl Proof {
     }
 
     fn rebuild<E>(&self) -> Result<(Session, Node), ProofError<E>> {
-        let mut rebuilder =
-            Rebuilder { session: Session(Arc::default()), directories: NodeTable::default(), leaves: NodeTable::default() };
+        let mut rebuilder = Rebuilder {
+            session: Session(Arc::default()),
+            directories: NodeTable::default(),
+            leaves: NodeTable::default(),
+        };
         let root = rebuilder.tree(&self.state).map_err(|wrong| match wrong {
             Wrong::Shape(reason) => ProofError::Malformed(reason),
             Wrong::Tree(error) => ProofError::Tree(error),

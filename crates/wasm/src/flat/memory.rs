@@ -42,7 +42,7 @@ impl FlatMemory {
     /// The flat form of a memory of whole pages that fits 32-bit addresses; nothing is read yet.
     pub(super) fn new(origin: &ChunkedBytes) -> Option<FlatMemory> {
         let length = origin.length();
-        if length > 1 << 32 || length % PAGE as u64 != 0 {
+        if length > 1 << 32 || !length.is_multiple_of(PAGE as u64) {
             return None;
         }
         let pages = (0..length / PAGE as u64).map(|_| None).collect();
@@ -81,7 +81,7 @@ impl FlatMemory {
         if let Some(Some(page)) = self.pages.get((address >> PAGE_BITS) as usize)
             && let Some(bytes) = page.bytes.get(at..at + N)
             && page.filled[at >> CHUNK_BITS] != Filled::No
-            && page.filled[(at + N - 1) % PAGE >> CHUNK_BITS] != Filled::No
+            && page.filled[((at + N - 1) % PAGE) >> CHUNK_BITS] != Filled::No
         {
             // whole pages only: what lies in one is in bounds
             return bytes.try_into().ok();
@@ -97,7 +97,7 @@ impl FlatMemory {
         let at = address as usize % PAGE;
         if let Some(Some(page)) = self.pages.get_mut((address >> PAGE_BITS) as usize)
             && page.filled[at >> CHUNK_BITS] == Filled::Changed
-            && page.filled[(at + N - 1) % PAGE >> CHUNK_BITS] == Filled::Changed
+            && page.filled[((at + N - 1) % PAGE) >> CHUNK_BITS] == Filled::Changed
             && let Some(place) = page.bytes.get_mut(at..at + N)
         {
             place.copy_from_slice(&bytes);

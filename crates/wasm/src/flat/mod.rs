@@ -105,15 +105,11 @@ impl Flat {
         let mut instance = machine.own_instance(&frame)?;
         self.prepare(&instance, &frame.module);
         let before = *left;
-        let (mut stacks, mut first, mut called) = match Stacks::unfold(config, &instance, &frame.module, &mut self.code)
-        {
-            Ok(stacks) => (stacks, None, None),
-            // single steps will meet the error, if it is one
-            Err(config) => {
-                self.be_patient(0);
-                return Ok(config);
-            }
+        let Some(mut stacks) = Stacks::unfold(&config, &instance, &frame.module, &mut self.code) else {
+            self.be_patient(0);
+            return Ok(config);
         };
+        let (mut first, mut called) = (None, None);
         loop {
             let exit = run(&self.code, &mut stacks, &mut self.world, left);
             let then = match exit {

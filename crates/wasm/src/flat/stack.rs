@@ -177,18 +177,10 @@ impl Stacks {
         self.rest.signed_length() + self.activations.len() as i64 - 1
     }
 
-    /// Unfolds the topmost frame of a configuration between two instructions; anything else is given back.
-    pub(super) fn unfold(
-        config: Config,
-        instance: &Instance,
-        module: &Name,
-        code: &mut Code,
-    ) -> Result<Stacks, Config> {
-        match Stacks::begin(&config, instance, module, code) {
-            Ok(Some(stacks)) => Ok(stacks),
-            // an error will be met again in single steps, at its tick
-            Ok(None) | Err(_) => Err(config),
-        }
+    /// Unfolds the topmost frame of a configuration between two instructions; nothing else is unfolded. An error is as good as
+    /// that: single steps will meet it again, at its tick.
+    pub(super) fn unfold(config: &Config, instance: &Instance, module: &Name, code: &mut Code) -> Option<Stacks> {
+        Stacks::begin(config, instance, module, code).ok().flatten()
     }
 
     fn begin(config: &Config, instance: &Instance, module: &Name, prepared: &mut Code) -> Stepped<Option<Stacks>> {
