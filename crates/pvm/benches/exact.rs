@@ -109,13 +109,13 @@ fn proofs(criterion: &mut Criterion) {
     while pvm.prove_step(None).unwrap().encode().unwrap().len() < 8_000 {
         pvm.step().unwrap();
     }
-    let bytes = pvm.prove_step(None).unwrap().encode().unwrap();
+    let bytes = bytes::Bytes::from(pvm.prove_step(None).unwrap().encode().unwrap());
     println!("the proof has {} bytes", bytes.len());
     group.bench_function("produce and encode", |bencher| {
         bencher.iter(|| pvm.prove_step(None).unwrap().encode().unwrap());
     });
     group.bench_function("decode and verify", |bencher| {
-        bencher.iter(|| verify_step(&Proof::decode(&bytes).unwrap(), None, NdsGate::default()).unwrap());
+        bencher.iter(|| verify_step(&Proof::decode(bytes.clone()).unwrap(), None, NdsGate::default()).unwrap());
     });
     group.finish();
 }
