@@ -47,7 +47,7 @@ struct Player {
 struct Arena {
     home: tempfile::TempDir,
     layer1: String,
-    _program: Program,
+    program: Option<Program>,
     origination: i64,
     players: Vec<Player>,
 }
@@ -66,12 +66,9 @@ impl Arena {
         std::fs::write(dir.join("constants.json"), all.to_string()).unwrap();
         std::fs::write(dir.join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
         let address = format!("127.0.0.1:{}", free_port());
-        let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", &address, "--block-time", "manual"];
-        let words = [&words[..], &["--constants", "constants.json", "--stop-with-stdin"]].concat();
-        let program = Program::start(SORU, &dir, &words);
-        program.says("RPC server listening on");
-        let mut arena =
-            Arena { home, layer1: format!("http://{address}"), _program: program, origination: 0, players: vec![] };
+        let layer1 = format!("http://{address}");
+        let mut arena = Arena { home, layer1, program: None, origination: 0, players: vec![] };
+        arena.start_layer1();
         for (index, (_, secret)) in ACCOUNTS.iter().enumerate() {
             let (alias, secret) = (format!("b{}", index + 1), format!("unencrypted:{secret}"));
             run(SORU, &dir, &arena.client(&["import", "secret", "key", &alias, &secret])).ok();
@@ -83,6 +80,27 @@ impl Arena {
         let header = arena.l1(&format!("/chains/main/blocks/{block}/header/shell"));
         arena.origination = header["level"].as_i64().unwrap();
         arena
+    }
+
+    fn start_layer1(&mut self) {
+        let address = self.layer1.trim_start_matches("http://");
+        let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", address, "--block-time", "manual"];
+        let words = [&words[..], &["--constants", "constants.json", "--stop-with-stdin"]].concat();
+        let program = Program::start(SORU, &self.dir(), &words);
+        program.says("RPC server listening on");
+        self.program = Some(program);
+    }
+
+    /// Stops the layer 1, puts `from`'s chain into `to`'s place, and starts it again.
+    fn copy_chain(&mut self, from: &str, to: &str) {
+        assert_eq!(self.program.take().unwrap().stop(), Some(0));
+        let (from, to) = (self.dir().join(from), self.dir().join(to));
+        let _ = std::fs::remove_dir_all(&to);
+        std::fs::create_dir(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+        self.start_layer1();
     }
 
     fn dir(&self) -> PathBuf {
@@ -139,7 +157,9 @@ impl Arena {
     fn enter(&mut self, account: usize, mode: &str, plan: Option<&str>) -> usize {
         let (alias, data, port) = (format!("b{}", account + 1), format!("node{account}"), free_port().to_string());
         let words = ["node", "-d", "w", "-E", &self.layer1, "run", mode, "for", "game", "with", "operators", &alias];
-        let words = [&words[..], &["--data-dir", &data, "--rpc-port", &port, "--stop-with-stdin"]].concat();
+        // the mempool of the layer 1 does not survive its restarts: what was in it is sent again soon
+        let further = ["--reconnection-delay", "0.1", "--injection-ttl", "4", "--stop-with-stdin"];
+        let words = [&words[..], &["--data-dir", &data, "--rpc-port", &port], &further].concat();
         let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         if let Some(plan) = plan {
             words.extend(["--loser-mode".to_owned(), self.shifted(plan)]);
@@ -172,16 +192,15 @@ impl Arena {
     /// Makes a block and waits until all nodes that run have processed it and had a moment to react.
     fn step(&mut self) -> i64 {
         self.bake();
-        let level = self.level();
+        let (level, head) = (self.level(), self.l1("/chains/main/blocks/head/hash"));
         for player in self.players.iter_mut().filter(|player| !player.paused) {
             let Some(program) = &mut player.program else { continue };
-            let begin = Instant::now();
+            let (begin, path) = (Instant::now(), format!("/global/block/{level}/hash"));
             while program.is_running() {
-                let reached = ask(&player.address, "GET", "/global/block/head/level").and_then(|level| level.as_i64());
-                if reached.is_some_and(|reached| reached >= level) {
+                if ask(&player.address, "GET", &path).is_some_and(|reached| reached == head) {
                     break;
                 }
-                assert!(begin.elapsed() < PATIENCE, "node {} does not reach level {level}", player.account);
+                assert!(begin.elapsed() < PATIENCE, "node {} does not reach {head}", player.account);
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
@@ -385,6 +404,30 @@ fn honest_node_killed_and_restarted() {
     Scenario::new("reset_honest_during_game", &["5 7 11_000_000_001"]).play_with(|arena, played| match played {
         3 => arena.kill(0),
         5 => arena.start(0),
+        _ => {}
+    });
+}
+
+/// Three times the layer 1 goes back by some blocks, with moves in them, and goes on otherwise.
+#[test]
+fn reorganisations_during_the_game() {
+    let mut saved = None;
+    let mut depths = vec![5, 3, 1];
+    Scenario::new("reorganisations", &["5 7 11_000_000_001"]).play_with(move |arena, _| match (saved, depths.last()) {
+        (None, Some(_)) => {
+            arena.copy_chain("l1", "saved");
+            saved = Some(arena.level());
+        }
+        (Some(level), Some(depth)) if arena.level() >= level + depth => {
+            arena.copy_chain("saved", "l1");
+            assert_eq!(arena.level(), level);
+            // the next block must be another one than before
+            let message = format!("text:[\"after {depth}\"]");
+            let words = ["-w", "none", "send", "smart", "rollup", "message", &message, "from", AUTHOR];
+            run(SORU, &arena.dir(), &arena.client(&words)).ok();
+            depths.pop();
+            saved = None;
+        }
         _ => {}
     });
 }
