@@ -3,6 +3,10 @@
 
 mod exact;
 mod files;
+mod generate;
+mod hostile;
+mod measure;
 mod origination;
 mod recorded;
+mod strides;
 mod vectors;
