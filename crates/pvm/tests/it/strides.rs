@@ -16,6 +16,7 @@ use soru_pvm::{
 };
 use soru_tezos::hash::BlockHash;
 use soru_tezos::scalar::Level;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -161,8 +162,8 @@ fn evaluation(start: &State) -> (u128, u128) {
     }
 }
 
-/// All the properties of one kernel. Gives its ticks, and whether the fast engine decided.
-fn check(kernel: &[u8], seed: u64, windows: usize, length: usize) -> (u128, bool) {
+/// All the properties of one kernel. Gives its ticks, and why the fast engine did not decide, if it did not.
+fn check(kernel: &[u8], seed: u64, windows: usize, length: usize) -> (u128, Option<String>) {
     let mut random = Random::new(seed);
     let pvm = snapshot(kernel, Version::V5, 1_000_000_000_000);
     let start = pvm.state().clone();
@@ -190,11 +191,13 @@ fn check(kernel: &[u8], seed: u64, windows: usize, length: usize) -> (u128, bool
     check_window(&steps(&near, 12), 12, &mut random);
 
     let mut fast = pvm.clone();
-    let decided = match fast.kernel_run(engine(), &reveals()) {
-        Ok(()) => true,
-        Err(PvmError::Undecided { .. } | PvmError::Reveal { .. }) => false,
+    let undecided = match fast.kernel_run(engine(), &reveals()) {
+        Ok(()) => None,
+        Err(PvmError::Undecided { reason, .. }) => Some(reason.to_string()),
+        Err(PvmError::Reveal { .. }) => Some("a reveal without an answer".to_owned()),
         Err(error) => panic!("the fast engine fails: {error}"),
     };
+    let decided = undecided.is_none();
     let mut exact = pvm.clone();
     match exact.exact_kernel_run(&reveals()) {
         Ok(()) if decided => {
@@ -222,7 +225,7 @@ fn check(kernel: &[u8], seed: u64, windows: usize, length: usize) -> (u128, bool
             break;
         }
     }
-    (end, decided)
+    (end, undecided)
 }
 
 /// The seeds to try: a few, or what the environment says.
@@ -235,18 +238,24 @@ fn seeds(few: u64) -> Range<u64> {
 }
 
 fn check_all(test: &str, few: u64, make: impl Fn(u64) -> Option<Vec<u8>>) {
-    let (mut kernels, mut ticks, mut decided, mut failed) = (0, 0, 0, Vec::new());
+    let (mut kernels, mut ticks, mut reasons, mut failed) = (0, 0, BTreeMap::new(), Vec::new());
     let many = std::env::var_os("SORU_SEEDS").is_some();
     let (windows, length) = if many { (6, 60) } else { (2, 24) };
     for seed in seeds(few) {
         let Some(kernel) = make(seed) else { continue };
         kernels += 1;
         match catch_unwind(AssertUnwindSafe(|| check(&kernel, seed, windows, length))) {
-            Ok((end, fast)) => (ticks, decided) = (ticks + end, decided + usize::from(fast)),
+            Ok((end, undecided)) => {
+                ticks += end;
+                *reasons.entry(undecided.unwrap_or_else(|| "nothing".to_owned())).or_insert(0) += 1;
+            }
             Err(_) => failed.push(seed),
         }
     }
-    println!("{test}: {kernels} kernels, {ticks} ticks, {decided} decided by the fast engine");
+    println!("{test}: {kernels} kernels, {ticks} ticks");
+    reasons
+        .iter()
+        .for_each(|(reason, count)| println!("    left undecided by the fast engine, {count} times: {reason}"));
     let again = |seed: &u64| format!("SORU_SEEDS={seed}..{} cargo test -p soru-pvm --test it {test}", seed + 1);
     assert!(failed.is_empty(), "failed; again with\n{}", failed.iter().map(again).collect::<Vec<_>>().join("\n"));
 }
