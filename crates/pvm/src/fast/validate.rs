@@ -3,8 +3,8 @@
 
 use crate::error::Undecided;
 use wasmparser::{
-    BinaryReaderError, Encoding, ExternalKind, FuncValidatorAllocations, Operator, Parser, Payload, TypeRef,
-    ValidPayload, Validator, WasmFeatures,
+    BinaryReaderError, Encoding, ExternalKind, FuncValidator, FuncValidatorAllocations, Operator, Parser, Payload,
+    TypeRef, ValidPayload, Validator, ValidatorResources, WasmFeatures, WasmModuleResources,
 };
 
 /// Longest name of an import or export that the reference reads.
@@ -52,6 +52,8 @@ struct Measures {
     nesting: u128,
     function_locals: u128,
     indirect_calls: bool,
+    /// A function that may return with more operands than its results.
+    surplus_return: Option<u32>,
     calls: Vec<Vec<u32>>,
     memory: Option<String>,
     kernel_run: Option<u32>,
@@ -143,7 +145,7 @@ impl Measures {
 
     fn function(
         &mut self,
-        validator: &mut wasmparser::FuncValidator<wasmparser::ValidatorResources>,
+        validator: &mut FuncValidator<ValidatorResources>,
         body: &wasmparser::FunctionBody<'_>,
     ) -> Result<(), BinaryReaderError> {
         let mut reader = body.get_binary_reader();
@@ -153,6 +155,9 @@ impl Measures {
         while !reader.eof() {
             let offset = reader.original_position();
             let operator = reader.peek_operator(&validator.visitor(offset))?;
+            if matches!(operator, Operator::Return) && returns_surplus(validator) {
+                self.surplus_return = Some(validator.index());
+            }
             reader.visit_operator(&mut validator.visitor(offset))??;
             self.operators += 1;
             self.stack = self.stack.max(validator.operand_stack_height().into());
@@ -176,6 +181,9 @@ impl Measures {
     fn facts(self, kernel_length: usize) -> Result<Facts, Undecided> {
         let call_depth = if self.indirect_calls { None } else { self.longest_calls() };
         let memory = self.memory.ok_or_else(|| Undecided::Export("memory 0 is not exported".into()))?;
+        if let Some(function) = self.surplus_return {
+            return Err(Undecided::Module(format!("a return of function {function} leaves operands to its caller")));
+        }
         // each operator is decoded in a tick and scanned in another; each byte of data is read in one tick, and stored by
         // seven instructions
         let setup_at_least = 2 * self.operators + self.data_bytes + 42 * self.active_data_bytes;
@@ -221,6 +229,16 @@ impl Measures {
         }
         if done == count { depth.into_iter().max() } else { None }
     }
+}
+
+/// Whether the `return` that comes next leaves more in its block than the function's results. The reference hands all of it to
+/// the caller (`spec/pvm.md` §5.6), whose own operands then lie too deep: it goes on with other ones.
+fn returns_surplus(validator: &FuncValidator<ValidatorResources>) -> bool {
+    let resources = validator.resources();
+    let kind = resources.type_index_of_function(validator.index()).and_then(|index| resources.sub_type_at(index));
+    let results = kind.map_or(0, |kind| kind.unwrap_func().results().len());
+    let operands = validator.operand_stack_height() as usize;
+    validator.get_control_frame(0).is_some_and(|block| !block.unreachable && operands > block.height + results)
 }
 
 fn check_name(name: &str) -> Result<(), Undecided> {

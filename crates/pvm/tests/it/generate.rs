@@ -131,6 +131,9 @@ pub fn smith(seed: u64) -> Option<Vec<u8>> {
 /// A program with calls, loops, memory, tables and the host, which comes to its end unless it traps.
 pub fn program(seed: u64) -> Vec<u8> {
     let text = Program::text(seed);
+    if std::env::var_os("SORU_SHOW").is_some() {
+        println!("{text}");
+    }
     wat::parse_str(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"))
 }
 
