@@ -4,6 +4,7 @@
 //! `kernel_run` is executed by [`fast`] where that is certain to give the exact machine's result, and tick by tick by [`exact`].
 
 pub mod buffers;
+pub mod case;
 pub mod cbv;
 pub mod durable;
 pub mod encoding;

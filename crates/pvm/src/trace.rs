@@ -1,102 +1,116 @@
-//! Traces of whole cases: originate, feed the inboxes, and tell the state at the wanted ticks. The cases are the JSON files of
-//! the conformance vectors; what was recorded in them is not looked at.
+//! Playing a case and telling about it on the way: the state at any tick, the proof of any step (`spec/pvm.md` §5.8, §11.4). What is
+//! told is handed over at once and not kept, so that a trace takes no more memory the longer it is.
 
+use crate::case::{Case, CaseError};
 use crate::error::PvmError;
+use crate::exact::StepInput;
 use crate::fast::FastEngine;
-use crate::input::{END_OF_LEVEL, InputPlace, START_OF_LEVEL, info_per_level, protocol_migration};
+use crate::input::InputPlace;
 use crate::machine::Pvm;
-use crate::reveal::{RevealError, RevealKind, RevealRequest, Reveals};
-use crate::state::{InputRequest, MAXIMUM_REBOOTS, Parameters};
+use crate::reveal::Reveals;
+use crate::state::InputRequest;
 use crate::tick_state::TickState;
 use crate::units::Tick;
-use crate::version::Version;
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use soru_tezos::codec::HexBytes;
-use soru_tezos::hash::{BlockHash, ContextHash, StateHash};
-use soru_tezos::scalar::Level;
-use std::collections::BTreeMap;
+use serde::Serialize;
+use soru_merkle::{NodeHash, Proof, ProofError, Tree};
+use soru_tezos::hash::{ContextHash, StateHash};
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A case: a kernel, the parameters of its origination, its inboxes, and the ticks wanted.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Case {
-    /// Name, for messages.
-    #[serde(default)]
-    pub name: String,
-    /// The boot sector.
-    #[serde(default)]
-    pub kernel_wasm_hex: Option<HexBytes>,
-    /// The kernel as text, used when there are no bytes.
-    #[serde(default)]
-    pub kernel_wat: Option<String>,
-    /// Content of `/readonly/wasm_version`.
-    pub pvm_version: String,
-    /// Ticks of a cycle.
-    pub ticks_per_snapshot: u64,
-    /// Levels an outbox is kept.
-    pub outbox_validity_period: i32,
-    /// Most messages of an outbox.
-    pub outbox_message_limit: i64,
-    /// Runs of the kernel a level allows.
-    #[serde(default = "default_reboots")]
-    pub maximum_reboots_per_input: u64,
-    /// Answer to requests for the metadata.
-    #[serde(default)]
-    pub metadata: Option<HexBytes>,
-    /// Answers to requests for preimages, by the 33 bytes of their hash in hexadecimal.
-    #[serde(default)]
-    pub preimages: BTreeMap<String, HexBytes>,
-    /// The levels, in order.
-    pub inboxes: Vec<Inbox>,
-    /// The ticks wanted.
-    #[serde(default)]
-    pub checkpoints: Vec<Wanted>,
-}
-
-fn default_reboots() -> u64 {
-    MAXIMUM_REBOOTS as u64
-}
-
-/// An inbox level.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Inbox {
-    /// Its number.
-    pub level: Level,
-    /// Time of its predecessor in seconds.
-    #[serde(default)]
-    pub predecessor_timestamp: i64,
-    /// Hash of its predecessor.
-    #[serde(default)]
-    pub predecessor: Option<BlockHash>,
-    /// `none`: only the listed messages are fed.
-    #[serde(default)]
-    pub framing: Option<String>,
-    /// The messages.
-    #[serde(default)]
-    pub messages: Vec<Message>,
-}
-
-/// A message of a level.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Message {
-    /// The content of an external message.
-    External(HexBytes),
-    /// A message as it is.
-    Raw(HexBytes),
-    /// The migration to the protocol of that name.
-    Migrate(String),
-}
-
-/// A tick wanted; the other fields of a checkpoint are not read.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// What a trace is to tell.
+#[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// The tick.
-    pub tick: u64,
+    /// Ticks whose states are wanted.
+    pub ticks: BTreeSet<u64>,
+    /// Every so many ticks the state is wanted besides, from the origination (tick 0) on. Each single one is slow, and what
+    /// conformance is about.
+    pub every: Option<NonZeroU64>,
+    /// Ticks of which the proof of the step that starts there is wanted.
+    pub proofs: BTreeSet<u64>,
 }
 
-/// The state at a tick.
+impl Wanted {
+    /// What a case asks for.
+    pub fn of_case(case: &Case) -> Wanted {
+        Wanted {
+            ticks: case.checkpoints.iter().map(|asked| asked.tick).collect(),
+            every: None,
+            proofs: case.proofs.iter().map(|asked| asked.tick).collect(),
+        }
+    }
+
+    /// Whether the state at `tick` is wanted.
+    fn state(&self, tick: u64) -> bool {
+        self.ticks.contains(&tick) || self.every.is_some_and(|every| tick % every == 0)
+    }
+
+    /// The first tick after `tick` at which anything is wanted.
+    fn next(&self, tick: u64) -> Option<u64> {
+        let after = tick.checked_add(1)?;
+        let next = |ticks: &BTreeSet<u64>| ticks.range(after..).next().copied();
+        let multiple = self.every.and_then(|every| (tick / every).checked_add(1)?.checked_mul(every.get()));
+        [next(&self.ticks), next(&self.proofs), multiple].into_iter().flatten().min()
+    }
+}
+
+/// What a trace tells. At a tick at which both are wanted the state comes first.
+pub enum Event<'a> {
+    /// The state at a tick.
+    State {
+        /// The tick.
+        tick: u64,
+        /// The machine.
+        pvm: &'a Pvm,
+        /// Its state.
+        tree: &'a Tree,
+        /// The hash of its state.
+        hash: NodeHash,
+    },
+    /// The proof of the step that starts at a tick.
+    Step {
+        /// The tick.
+        tick: u64,
+        /// The proof.
+        proof: &'a Proof,
+        /// What the step is given.
+        input: Option<&'a StepInput>,
+    },
+}
+
+/// A case played.
+pub struct Played {
+    /// The machine at the end.
+    pub pvm: Pvm,
+    /// Why the case was not played to its end: a reveal without an answer, or a state without a successor.
+    pub stopped: Option<String>,
+    /// `kernel_run`s that were left to the fast engine.
+    pub fast_runs: u64,
+    /// `kernel_run`s that the fast engine was asked for and did not decide.
+    pub undecided_runs: u64,
+}
+
+/// Why a case could not be traced.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The case cannot be played.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// The machine failed outside the rules.
+    #[error(transparent)]
+    Pvm(#[from] PvmError),
+    /// A step could not be proven.
+    #[error("the step at tick {tick} cannot be proven: {source}")]
+    Proof {
+        /// The tick.
+        tick: u64,
+        /// Why.
+        source: ProofError<PvmError>,
+    },
+}
+
+/// The state at a tick, as it is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The tick.
@@ -114,7 +128,7 @@ pub struct Line {
 
 impl Line {
     /// The line of a machine whose state has this hash.
-    pub fn of(pvm: &Pvm, hash: soru_merkle::NodeHash) -> Result<Line, PvmError> {
+    pub fn of(pvm: &Pvm, hash: NodeHash) -> Result<Line, PvmError> {
         let info = pvm.info()?;
         let request = match info.request {
             InputRequest::None => None,
@@ -128,247 +142,180 @@ impl Line {
     }
 }
 
-/// Why a tick has no line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotYet {
-    /// Inside a `kernel_run`, whose ticks need the exact machine.
-    #[error("tick {tick} is inside a kernel_run: the exact machine is needed")]
-    Inside {
-        /// The tick.
-        tick: u64,
-    },
-    /// After a run that the fast engine left undecided.
-    #[error("tick {tick} is not reached: {reason}")]
-    Undecided {
-        /// The tick.
-        tick: u64,
-        /// Why the case did not go on.
-        reason: String,
-    },
-    /// After the end of the case.
-    #[error("tick {tick} is beyond the end of the case, at tick {end}")]
-    Beyond {
-        /// The tick.
-        tick: u64,
-        /// The last one.
-        end: Tick,
-    },
-}
-
-/// A case that cannot be played at all.
-#[derive(Debug, thiserror::Error)]
-pub enum TraceError {
-    /// No kernel.
-    #[error("the case has neither 'kernel_wasm_hex' nor 'kernel_wat'")]
-    NoKernel,
-    /// A kernel text that does not assemble.
-    #[error("the case's 'kernel_wat' does not assemble: {0}")]
-    Wat(String),
-    /// The machine failed otherwise than by being undecided.
-    #[error(transparent)]
-    Pvm(#[from] PvmError),
-}
-
-/// What came out of a case.
-pub struct Trace {
-    /// An answer for each tick wanted, in the order of ticks.
-    pub answers: Vec<Result<Line, NotYet>>,
-    /// The machine at the end.
-    pub pvm: Pvm,
-    /// Why the case was not played to its end.
-    pub stopped: Option<String>,
-}
-
-/// The answers a case brings along.
-pub(crate) struct CaseReveals {
-    metadata: Option<Bytes>,
-    preimages: BTreeMap<String, HexBytes>,
-}
-
-impl Reveals for CaseReveals {
-    fn is_enabled(&self, _: Level, _: RevealKind) -> bool {
-        true
-    }
-
-    fn answer(&self, request: &RevealRequest) -> Result<Bytes, RevealError> {
-        match request {
-            RevealRequest::Metadata => self.metadata.clone().ok_or_else(|| RevealError::Unavailable("metadata".into())),
-            RevealRequest::Preimage(hash) => match self.preimages.get(&hash.to_hex()) {
-                Some(data) => Ok(data.0.clone().into()),
-                None => Err(RevealError::MissingPreimage(*hash)),
-            },
-            other => Err(RevealError::Unavailable(format!("{other:?}"))),
-        }
-    }
-
-    // a case answers the machine itself, without the protocol's substitutions
-    fn answer_raw(&self, raw: &[u8], _: Option<Level>) -> Result<Bytes, RevealError> {
-        match RevealRequest::decode(raw) {
-            Ok(request) => self.answer(&request),
-            Err(error) => Err(RevealError::Unavailable(format!("{} ({error})", hex::encode(raw)))),
-        }
-    }
-}
-
 impl Case {
-    /// The boot sector.
-    pub fn kernel(&self) -> Result<Vec<u8>, TraceError> {
-        match (&self.kernel_wasm_hex, &self.kernel_wat) {
-            (Some(bytes), _) => Ok(bytes.0.clone()),
-            (None, Some(text)) => wat::parse_str(text).map_err(|error| TraceError::Wat(error.to_string())),
-            (None, None) => Err(TraceError::NoKernel),
+    /// Plays the case and hands what is wanted to `observe`, in the order of ticks, until that breaks off. With an `engine` the
+    /// `kernel_run`s inside which nothing is wanted are left to it, as far as it decides them; the others, and all without
+    /// one, are played tick by tick by the exact machine.
+    pub fn play(
+        &self,
+        wanted: &Wanted,
+        engine: Option<&FastEngine>,
+        observe: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Played, TraceError> {
+        let played = Played { pvm: self.originate()?, stopped: None, fast_runs: 0, undecided_runs: 0 };
+        let mut player = Player { wanted, engine, observe, reveals: self.reveals(), played };
+        match player.play(self) {
+            Ok(()) | Err(End::BrokenOff) => {}
+            Err(End::Stopped(reason)) => player.played.stopped = Some(reason),
+            Err(End::Failed(error)) => return Err(error),
         }
-    }
-
-    /// The machine after the origination.
-    pub fn originate(&self) -> Result<Pvm, TraceError> {
-        let version: Version = self.pvm_version.parse()?;
-        let parameters = Parameters {
-            ticks_per_snapshot: Tick(self.ticks_per_snapshot.into()),
-            outbox_validity_period: self.outbox_validity_period,
-            outbox_message_limit: self.outbox_message_limit.into(),
-            maximum_reboots_per_input: self.maximum_reboots_per_input.into(),
-        };
-        Ok(Pvm::originate(version, &self.kernel()?, parameters)?)
-    }
-
-    /// The answers the case brings along.
-    pub(crate) fn reveals(&self) -> CaseReveals {
-        CaseReveals {
-            metadata: self.metadata.as_ref().map(|bytes| bytes.0.clone().into()),
-            preimages: self.preimages.clone(),
-        }
-    }
-
-    /// Plays the case, with the fast engine alone: ticks inside a `kernel_run` are left open.
-    pub fn trace(&self, engine: &FastEngine) -> Result<Trace, TraceError> {
-        let reveals: Arc<dyn Reveals> = Arc::new(self.reveals());
-        let mut wanted: Vec<u64> = self.checkpoints.iter().map(|wanted| wanted.tick).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut player = Player { pvm: self.originate()?, engine, reveals, wanted: wanted.into(), answers: Vec::new() };
-        let stopped = player.play(&self.inboxes)?;
-        let end = player.pvm.state().current_tick;
-        let mut answers = player.answers;
-        answers.extend(player.wanted.into_iter().map(|tick| {
-            Err(match &stopped {
-                Some(reason) => NotYet::Undecided { tick, reason: reason.clone() },
-                None => NotYet::Beyond { tick, end },
-            })
-        }));
-        Ok(Trace { answers, pvm: player.pvm, stopped })
+        Ok(player.played)
     }
 }
 
-impl Inbox {
-    /// The level's messages, in the order they are fed.
-    pub fn feed(&self) -> Vec<Bytes> {
-        let bytes = |message: &Message| match message {
-            Message::External(content) => [&[1], content.0.as_slice()].concat().into(),
-            Message::Raw(bytes) => Bytes::from(bytes.0.clone()),
-            Message::Migrate(name) => protocol_migration(name).into(),
-        };
-        if self.framing.as_deref() == Some("none") {
-            return self.messages.iter().map(bytes).collect();
+/// Why a case is not played on.
+enum End {
+    BrokenOff,
+    Stopped(String),
+    Failed(TraceError),
+}
+
+impl From<PvmError> for End {
+    fn from(error: PvmError) -> End {
+        match error {
+            PvmError::NoSuccessor(_) | PvmError::Reveal { .. } | PvmError::Undecided { .. } => {
+                End::Stopped(error.to_string())
+            }
+            error => End::Failed(error.into()),
         }
-        let (migrations, others): (Vec<_>, Vec<_>) =
-            self.messages.iter().partition(|message| matches!(message, Message::Migrate(_)));
-        let predecessor = self.predecessor.unwrap_or(BlockHash([0; 32]));
-        let mut feed = vec![Bytes::from_static(&START_OF_LEVEL)];
-        feed.extend(migrations.into_iter().map(bytes));
-        feed.push(info_per_level(self.predecessor_timestamp, &predecessor).into());
-        feed.extend(others.into_iter().map(bytes));
-        feed.push(Bytes::from_static(&END_OF_LEVEL));
-        feed
+    }
+}
+
+/// Takes a machine that cannot be advanced so far to the last state before the step that fails, in at most a few times the
+/// ticks to there.
+fn approach(pvm: &mut Pvm) {
+    let mut stride = 1;
+    while pvm.advance(Tick(stride)).is_ok_and(|made| made == Tick(stride)) {
+        stride *= 2;
+    }
+    while stride > 1 {
+        stride /= 2;
+        // whether it fails or not, the step is now within so many ticks
+        let _ = pvm.advance(Tick(stride));
     }
 }
 
 struct Player<'a> {
-    pvm: Pvm,
-    engine: &'a FastEngine,
+    wanted: &'a Wanted,
+    engine: Option<&'a FastEngine>,
+    observe: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     reveals: Arc<dyn Reveals>,
-    wanted: std::collections::VecDeque<u64>,
-    answers: Vec<Result<Line, NotYet>>,
+    played: Played,
 }
 
 impl Player<'_> {
-    /// Feeds all levels. Gives the reason when it cannot go on.
-    fn play(&mut self, inboxes: &[Inbox]) -> Result<Option<String>, PvmError> {
+    fn now(&self) -> u64 {
+        u64::try_from(self.played.pvm.state().current_tick.0).unwrap_or(u64::MAX)
+    }
+
+    fn tell(&mut self, event: Event<'_>) -> Result<(), End> {
+        if (self.observe)(event).is_break() { Err(End::BrokenOff) } else { Ok(()) }
+    }
+
+    fn play(&mut self, case: &Case) -> Result<(), End> {
         self.look()?;
-        for inbox in inboxes {
-            for (counter, message) in inbox.feed().into_iter().enumerate() {
-                if let Some(reason) = self.run()? {
-                    return Ok(Some(reason));
-                }
-                self.pvm.set_input(InputPlace { level: inbox.level, counter: counter as u64 }, message)?;
+        for inbox in &case.inboxes {
+            for (counter, payload) in inbox.feed().into_iter().enumerate() {
+                self.run()?;
+                let place = InputPlace { level: inbox.level, counter: counter as u64 };
+                self.prove(|| Some(StepInput::Message { place, payload: payload.clone() }))?;
+                self.played.pvm.set_input(place, payload)?;
                 self.look()?;
             }
-            if let Some(reason) = self.run()? {
-                return Ok(Some(reason));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Steps until an input is requested.
-    fn run(&mut self) -> Result<Option<String>, PvmError> {
-        while self.pvm.info()?.request == InputRequest::None {
-            match self.pvm.state().tick_state {
-                TickState::Padding => {
-                    self.pad()?;
-                    self.pvm.step()?;
-                }
-                TickState::Snapshot => match self.pvm.kernel_run(self.engine, &self.reveals) {
-                    Ok(()) => self.skip(),
-                    Err(error @ (PvmError::Undecided { .. } | PvmError::Reveal { .. })) => {
-                        return Ok(Some(error.to_string()));
-                    }
-                    Err(error) => return Err(error),
-                },
-                _ => self.pvm.step()?,
-            }
-            self.look()?;
-        }
-        Ok(None)
-    }
-
-    /// The next tick wanted, if it is before or at `tick`.
-    fn next_wanted(&self, tick: Tick) -> Option<u64> {
-        self.wanted.front().copied().filter(|wanted| u128::from(*wanted) <= tick.0)
-    }
-
-    /// Answers for the present tick, if it is wanted.
-    fn look(&mut self) -> Result<(), PvmError> {
-        let now = self.pvm.state().current_tick;
-        if self.next_wanted(now).is_some_and(|wanted| u128::from(wanted) == now.0)
-            && let Some(tick) = self.wanted.pop_front()
-        {
-            debug_assert_eq!(u128::from(tick), now.0);
-            self.answers.push(Ok(Line::of(&self.pvm, self.pvm.tree()?.hash()?)?));
+            self.run()?;
         }
         Ok(())
     }
 
-    /// Pads to the last tick of the cycle, answering for those wanted on the way.
-    fn pad(&mut self) -> Result<(), PvmError> {
+    /// Steps until an input is requested.
+    fn run(&mut self) -> Result<(), End> {
         loop {
-            let now = self.pvm.state().current_tick;
-            let left = self.pvm.state().ticks_to_boundary();
-            let target = self.next_wanted(now.after(left)).map_or(left, |wanted| Tick(wanted.into()).since(now));
-            self.pvm.pad(target);
-            self.look()?;
-            if target == left {
-                return Ok(());
+            match self.played.pvm.info()?.request {
+                InputRequest::Input => return Ok(()),
+                InputRequest::Reveal(request) => {
+                    let level = self.played.pvm.state().last_input.map(|input| input.level);
+                    let answer = self.reveals.answer_raw(&request, level);
+                    let answer = answer.map_err(|error| End::Stopped(error.to_string()))?;
+                    self.prove(|| Some(StepInput::Reveal(answer.clone())))?;
+                    self.played.pvm.reveal_step(&answer)?;
+                }
+                InputRequest::None => self.compute()?,
             }
+            self.look()?;
         }
     }
 
-    /// Gives up the ticks wanted inside the run just made.
-    fn skip(&mut self) {
-        let now = self.pvm.state().current_tick;
-        while let Some(tick) = self.next_wanted(now).filter(|tick| u128::from(*tick) < now.0) {
-            self.wanted.pop_front();
-            self.answers.push(Err(NotYet::Inside { tick }));
+    /// Computes, at most to the next tick at which something is wanted.
+    fn compute(&mut self) -> Result<(), End> {
+        self.prove(|| None)?;
+        let now = self.now();
+        let next = self.wanted.next(now);
+        if self.compute_fast(next)? {
+            return Ok(());
         }
+        let most = next.map_or(Tick(u128::MAX), |next| Tick(u128::from(next - now)));
+        let pvm = &mut self.played.pvm;
+        let runs = matches!(pvm.state().tick_state, TickState::Snapshot | TickState::Running(..));
+        if runs && most > Tick(1) {
+            if let Err(error) = pvm.advance(most) {
+                approach(pvm);
+                return Err(error.into());
+            }
+        } else if pvm.pad(most) == Tick(0) {
+            pvm.step()?;
+        }
+        Ok(())
+    }
+
+    /// From a snapshot to the end of the padding, if nothing is wanted in between and the fast engine decides the run.
+    fn compute_fast(&mut self, next: Option<u64>) -> Result<bool, End> {
+        let Some(engine) = self.engine else { return Ok(false) };
+        let state = self.played.pvm.state();
+        let end = state.current_tick.after(state.ticks_to_boundary());
+        let inside = next.is_some_and(|next| u128::from(next) < end.0);
+        if inside || !matches!(state.tick_state, TickState::Snapshot) {
+            return Ok(false);
+        }
+        match self.played.pvm.kernel_run(engine, &self.reveals) {
+            Ok(()) => {
+                self.played.fast_runs += 1;
+                Ok(true)
+            }
+            // a reveal without answer is where the exact machine stops, and can be looked at
+            Err(PvmError::Undecided { .. } | PvmError::Reveal { .. }) => {
+                self.played.undecided_runs += 1;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells the present state, if it is wanted.
+    fn look(&mut self) -> Result<(), End> {
+        let tick = self.now();
+        if !self.wanted.state(tick) {
+            return Ok(());
+        }
+        // from here on the state is its tree: what follows is written back to the same nodes
+        let tree = self.played.pvm.tree()?;
+        let hash = tree.hash().map_err(PvmError::from)?;
+        let pvm = Pvm::from_tree(&tree)?;
+        self.tell(Event::State { tick, pvm: &pvm, tree: &tree, hash })?;
+        self.played.pvm = pvm;
+        Ok(())
+    }
+
+    /// Tells the proof of the next step, if it is wanted.
+    fn prove(&mut self, input: impl FnOnce() -> Option<StepInput>) -> Result<(), End> {
+        let tick = self.now();
+        if !self.wanted.proofs.contains(&tick) {
+            return Ok(());
+        }
+        let input = input();
+        let proof = self.played.pvm.prove_step(input.clone()).map_err(|error| match error {
+            ProofError::Step(error @ PvmError::NoSuccessor(_)) => error.into(),
+            source => End::Failed(TraceError::Proof { tick, source }),
+        })?;
+        self.tell(Event::Step { tick, proof: &proof, input: input.as_ref() })
     }
 }

@@ -1,7 +1,6 @@
 //! The tools the binary can act as, and the names under which it does.
 
 mod codec;
-mod conformance;
 pub mod link;
 mod pvm;
 mod rollup_client;

@@ -7,7 +7,6 @@ mod host;
 mod proof;
 mod run;
 mod step;
-pub mod trace;
 
 pub use proof::{StepInput, prove_step, step_transition, verify_step};
 pub use run::ExactRun;

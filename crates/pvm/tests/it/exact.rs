@@ -3,10 +3,14 @@
 use crate::files;
 use serde_json::Value;
 use soru_merkle::Proof;
-use soru_pvm::exact::trace::Wanted;
+use soru_pvm::case::Case;
 use soru_pvm::exact::verify_step;
 use soru_pvm::step::NdsGate;
-use soru_pvm::trace::Case;
+use soru_pvm::trace::{Event, Line, Wanted};
+use soru_tezos::blake2b::hash256;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 fn tick(entry: &Value) -> u64 {
@@ -21,36 +25,46 @@ fn play(path: &Path) -> Result<(usize, usize), String> {
     let checkpoints = json["checkpoints"].as_array().unwrap();
     let proofs = json["proofs"].as_array().unwrap_or(&empty);
     let recorded = json.get("trace").filter(|trace| trace.is_object());
-    let wanted = Wanted {
-        ticks: checkpoints.iter().map(tick).collect(),
-        proofs: proofs.iter().map(tick).collect(),
-        every_hash: recorded.is_some(),
-    };
-    let trace = case.trace_exact(&wanted).map_err(|error| error.to_string())?;
-    for checkpoint in checkpoints {
-        let line = trace.lines.iter().find(|line| line.tick == tick(checkpoint));
-        let line = line.ok_or_else(|| format!("tick {} is not reached: {:?}", tick(checkpoint), trace.stopped))?;
-        let got = serde_json::to_value(line).unwrap();
-        for field in ["status", "request", "context_hash"] {
-            if got.get(field) != checkpoint.get(field).filter(|value| !value.is_null()) {
-                return Err(format!("at tick {}: {field} is {:?}", line.tick, got.get(field)));
+    let every = recorded.and_then(|_| NonZeroU64::new(1));
+    let wanted = Wanted { every, ..Wanted::of_case(&case) };
+    let range = recorded.map_or(1..=0, |trace| trace["from"].as_u64().unwrap()..=trace["to"].as_u64().unwrap());
+    let at = |list: &[Value], wanted: u64| list.iter().find(|entry| tick(entry) == wanted).cloned();
+    let (mut hashes, mut states, mut steps, mut first) = (Vec::new(), 0, 0, None);
+    let played = case.play(&wanted, None, &mut |event| {
+        let differs = match event {
+            Event::State { tick, pvm, hash, .. } => {
+                if range.contains(&tick) {
+                    hashes.extend(hash.0);
+                }
+                at(checkpoints, tick).and_then(|checkpoint| {
+                    states += 1;
+                    let got = serde_json::to_value(Line::of(pvm, hash).unwrap()).unwrap();
+                    let differs = |field: &&str| got.get(field) != checkpoint.get(field).filter(|it| !it.is_null());
+                    let field = ["status", "request", "context_hash"].into_iter().find(differs)?;
+                    Some(format!("at tick {tick}: {field} is {:?}", got.get(field)))
+                })
             }
-        }
+            Event::Step { tick, proof, .. } => at(proofs, tick).and_then(|recorded| {
+                steps += 1;
+                let bytes = proof.encode().unwrap();
+                let agrees = recorded["blake2b"] == hex::encode(hash256(&bytes));
+                (!agrees).then(|| format!("the proof at tick {tick} differs: {} bytes", bytes.len()))
+            }),
+        };
+        first = differs;
+        if first.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let played = played.map_err(|error| error.to_string())?;
+    if let Some(first) = first {
+        return Err(first);
     }
-    if let Some(recorded) = recorded {
-        let (from, to) = (recorded["from"].as_u64().unwrap() as usize, recorded["to"].as_u64().unwrap() as usize);
-        let hashes: Vec<u8> = trace.hashes[from..=to].iter().flat_map(|hash| hash.0).collect();
-        if recorded["blake2b"] != hex::encode(soru_tezos::blake2b::hash256(&hashes)) {
-            return Err(format!("the hashes of ticks {from} to {to} differ"));
-        }
+    if (states, steps) != (checkpoints.len(), proofs.len()) {
+        return Err(format!("{states} states and {steps} proofs were reached: {:?}", played.stopped));
     }
-    for expected in proofs {
-        let bytes = trace.proofs.get(&tick(expected)).ok_or_else(|| format!("no proof at tick {}", tick(expected)))?;
-        if expected["blake2b"] != hex::encode(soru_tezos::blake2b::hash256(bytes)) {
-            return Err(format!("the proof at tick {} differs: {} bytes", tick(expected), bytes.len()));
-        }
+    if recorded.is_some_and(|recorded| recorded["blake2b"] != hex::encode(hash256(&hashes))) {
+        return Err(format!("the hashes of ticks {range:?} differ"));
     }
-    Ok((checkpoints.len(), proofs.len()))
+    Ok((states, steps))
 }
 
 fn play_all(folder: &Path) {
@@ -91,19 +105,28 @@ fn stop_anywhere(path: &Path, stops: u64) -> Option<u64> {
     let json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let to = json.get("trace").filter(|trace| trace.is_object())?["to"].as_u64()?;
     let case: Case = serde_json::from_value(json).unwrap();
-    let single = case.trace_exact(&Wanted { every_hash: true, ..Wanted::default() }).unwrap();
+    let states = |wanted: &Wanted| {
+        let mut states = BTreeMap::new();
+        case.play(wanted, None, &mut |event| {
+            if let Event::State { tick, hash, .. } = event {
+                states.insert(tick, hash);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        states
+    };
+    let single = states(&Wanted { every: NonZeroU64::new(1), ..Wanted::default() });
     let mut seed = to;
     let mut lot = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % (to + 1)
     };
-    let wanted = Wanted { ticks: (0..stops).map(|_| lot()).collect(), ..Wanted::default() };
-    let many = case.trace_exact(&wanted).unwrap();
-    for line in &many.lines {
-        let expected = single.hashes[line.tick as usize];
-        assert_eq!(line.state_hash.0, expected.0, "{} at tick {}", path.display(), line.tick);
+    let many = states(&Wanted { ticks: (0..stops).map(|_| lot()).collect(), ..Wanted::default() });
+    for (tick, hash) in &many {
+        assert_eq!(single[tick], *hash, "{} at tick {tick}", path.display());
     }
-    Some(many.lines.len() as u64)
+    Some(many.len() as u64)
 }
 
 #[test]
