@@ -92,7 +92,6 @@ impl From<ContainerError> for StepError {
             }
             ContainerError::Bounds => StepError::vector_bounds(),
             ContainerError::SizeOverflow => StepError::named("Tezos_lazy_containers.Lazy_vector.SizeOverflow", None),
-            ContainerError::NoEncoding(what) => StepError::NoSuccessor(what),
         }
     }
 }

@@ -85,8 +85,6 @@ macro_rules! instructions {
             $($(#[$m1])* $one($t1),)+
             $($(#[$m2])* $two($t2a, $t2b),)+
             $($(#[$m3])* $three($t3a, $t3b, $t3c),)+
-            /// A float vector instruction that the parser accepts although it has no encoding: a state holding it cannot be written.
-            Unencodable(&'static str),
         }
 
         impl TreeValue for Instr {
@@ -97,7 +95,6 @@ macro_rules! instructions {
                     $(Instr::$two(a, b) => write_union(tree, path, stringify!($two), &Operands((a.clone(), b.clone()))),)+
                     $(Instr::$three(a, b, c) =>
                         write_union(tree, path, stringify!($three), &Operands((a.clone(), b.clone(), c.clone()))),)+
-                    Instr::Unencodable(what) => Err(ContainerError::NoEncoding(what)),
                 }
             }
 

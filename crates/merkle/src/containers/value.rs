@@ -29,9 +29,6 @@ pub enum ContainerError {
     /// A container would become longer than its length can express.
     #[error("size overflow")]
     SizeOverflow,
-    /// The value has no encoding at all.
-    #[error("{0} has no encoding")]
-    NoEncoding(&'static str),
 }
 
 /// A value that can be written below a place of the tree and read back.

@@ -27,7 +27,6 @@ pub(super) fn container_error(error: ContainerError) -> PvmError {
         ContainerError::Leaf(source) => PvmError::Leaf { path: "wasm/value".to_owned(), source },
         ContainerError::KeyNotFound(path) => PvmError::Missing(format!("wasm/value/…/{path}")),
         ContainerError::UnknownTag(tag) => PvmError::Tag { path: "wasm/value".to_owned(), tag },
-        ContainerError::NoEncoding(what) => PvmError::NoSuccessor(what),
         ContainerError::Bounds | ContainerError::SizeOverflow => PvmError::Range("a length inside the tick state"),
     }
 }

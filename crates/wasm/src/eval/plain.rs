@@ -1,6 +1,6 @@
 //! Plain instructions (`spec/pvm.md` §5.6): their effect on the innermost block, the frame's locals and the module.
 
-use soru_merkle::containers::{ContainerError, Optional, Vector};
+use soru_merkle::containers::{Optional, Vector};
 
 use super::memory::{Access, effective_address};
 use super::numeric::{self, Failure};
@@ -630,7 +630,6 @@ pub(crate) fn in_stack(top: &mut Label, instr: Instr) -> Stepped<()> {
             let target = top.pop_vec()?;
             top.push_vec(vector::replace(&op, target, value)?);
         }
-        Instr::Unencodable(what) => return Err(ContainerError::NoEncoding(what).into()),
         _ => {}
     }
     Ok(())
