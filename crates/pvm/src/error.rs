@@ -57,7 +57,8 @@ pub enum PvmError {
         /// Why.
         source: RevealError,
     },
-    /// The reference fails outside the machine here: the state has no successor.
+    /// The state has no successor that can be known: the reference fails outside the machine here, or a failed assertion gets it
+    /// stuck with a text that names a line of its sources, which is another one in each of its releases (`spec/pvm.md` §5.9).
     #[error("the state has no successor: {0}")]
     NoSuccessor(&'static str),
     /// A step was asked of a state that waits for something else.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod exact;
+mod fallback;
 mod files;
 mod generate;
 mod hostile;
