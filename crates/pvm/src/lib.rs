@@ -26,7 +26,7 @@ pub mod units;
 pub mod version;
 
 pub use error::{PvmError, Undecided};
-pub use fast::{FastConfig, FastEngine, TickPolicy};
+pub use fast::{FastConfig, FastEngine, ModuleStore, TickPolicy};
 pub use input::InputPlace;
 pub use machine::{Info, LevelReport, Pvm, RunUntil, level_messages};
 pub use reveal::{RevealError, RevealRequest, Reveals};

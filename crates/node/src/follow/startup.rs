@@ -4,7 +4,7 @@ use crate::config::{Config, ConfigError, Mode, Purpose};
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::pipeline::{Pipeline, PipelineError, RollupInfo};
 use crate::reveals::Preimages;
-use crate::store::{DataDirLock, Flush, Store};
+use crate::store::{DataDirLock, Flush, ModuleDirectory, Store};
 use soru_l1::heads::HeadStream;
 use soru_l1::rpc::{Limits, RpcClient, RpcError};
 use soru_l1::wallet::{Signer, Wallet};
@@ -37,6 +37,7 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
     let (listener, address) = bind(&config).await?;
     let signers = signers(&config, &Wallet::new(base_dir))?;
     let engine = FastEngine::new(FastConfig::default()).map_err(|e| NodeError::Engine(e.to_string()))?;
+    let engine = engine.with_modules(Arc::new(ModuleDirectory::new(&data_dir)));
     let limits = Limits { answer: Duration::from_secs_f64(config.l1_rpc_timeout), ..Limits::default() };
     let layer1 = RpcClient::with_limits(&endpoint, limits)?;
 

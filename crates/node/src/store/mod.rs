@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod lock;
+mod modules;
 mod nodes;
 mod records;
 mod tables;
@@ -14,6 +15,7 @@ mod tables;
 pub use batch::{Batch, Flush};
 pub use error::StoreError;
 pub use lock::DataDirLock;
+pub use modules::ModuleDirectory;
 pub use nodes::{NodeReader, NodeWriter};
 pub use records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
 

@@ -2,6 +2,7 @@
 //! trap or refusal that is reported as [`Undecided`].
 
 use super::limits::{Limits, STACK_BYTES, TickPolicy};
+use super::modules::{self, ModuleStore};
 use super::validate::{Facts, validate};
 use crate::durable::keys;
 use crate::error::{PvmError, Undecided};
@@ -55,6 +56,7 @@ pub struct FastEngine {
     engine: Engine,
     linkers: [OnceLock<Linker<Run>>; Version::ALL.len()],
     cache: Mutex<VecDeque<CacheEntry>>,
+    modules: Option<Arc<dyn ModuleStore>>,
 }
 
 /// The engine could not be set up on this machine.
@@ -186,7 +188,12 @@ impl FastEngine {
             .or_else(|_| Engine::new(&engine))
             .map_err(|error| EngineError(format!("{error:#}")))?;
         let linkers = std::array::from_fn(|_| OnceLock::new());
-        Ok(FastEngine { config, engine, linkers, cache: Mutex::new(VecDeque::new()) })
+        Ok(FastEngine { config, engine, linkers, cache: Mutex::new(VecDeque::new()), modules: None })
+    }
+
+    /// The same engine, which looks for compiled kernels in `modules` and keeps them there.
+    pub fn with_modules(self, modules: Arc<dyn ModuleStore>) -> FastEngine {
+        FastEngine { modules: Some(modules), ..self }
     }
 
     /// Stops all runs under way; they end [`Undecided::Interrupted`]. Later runs are not concerned.
@@ -274,7 +281,7 @@ impl FastEngine {
         if value.length() > MAX_KERNEL {
             return Ok(Err(Undecided::Module(format!("{} bytes are too many", value.length()))));
         }
-        let kernel = self.compile(&value.read(0, MAX_KERNEL as usize)?, version).map(Arc::new);
+        let kernel = self.compile(&hash, &value.read(0, MAX_KERNEL as usize)?, version).map(Arc::new);
         let mut cache = lock();
         cache.push_back((hash, version, kernel.clone()));
         if cache.len() > self.config.module_cache.max(1) {
@@ -283,16 +290,31 @@ impl FastEngine {
         Ok(kernel)
     }
 
-    fn compile(&self, bytes: &[u8], version: Version) -> Result<Kernel, Undecided> {
+    fn compile(&self, hash: &[u8; 32], bytes: &[u8], version: Version) -> Result<Kernel, Undecided> {
         let facts = validate(bytes)?;
-        let module =
-            Module::from_binary(&self.engine, bytes).map_err(|error| Undecided::Module(format!("{error:#}")))?;
         let instance = self
             .linker(version)
             .map_err(|error| Undecided::Link(format!("{error:#}")))?
-            .instantiate_pre(&module)
+            .instantiate_pre(&self.module(hash, bytes)?)
             .map_err(|error| Undecided::Link(format!("{error:#}")))?;
         Ok(Kernel { facts, instance })
+    }
+
+    /// The kernel in native code, from the store of compiled kernels if it is there.
+    fn module(&self, hash: &[u8; 32], bytes: &[u8]) -> Result<Module, Undecided> {
+        let compile =
+            || Module::from_binary(&self.engine, bytes).map_err(|error| Undecided::Module(format!("{error:#}")));
+        let Some(store) = &self.modules else { return compile() };
+        let name = modules::name(hash);
+        let kept = store.load(&name).and_then(|kept| modules::read(&self.engine, hash, &kept));
+        if let Some(module) = kept {
+            return Ok(module);
+        }
+        let module = compile()?;
+        if let Some(bytes) = modules::write(&self.engine, hash, &module) {
+            store.save(&name, &bytes);
+        }
+        Ok(module)
     }
 
     fn linker(&self, version: Version) -> wasmtime::Result<&Linker<Run>> {

@@ -3,8 +3,10 @@
 
 mod engine;
 mod limits;
+mod modules;
 mod validate;
 
 pub use engine::{FastConfig, FastEngine};
 pub use limits::{Limits, TickPolicy};
+pub use modules::ModuleStore;
 pub use validate::{Facts, validate};

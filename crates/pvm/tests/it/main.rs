@@ -7,6 +7,7 @@ mod files;
 mod generate;
 mod hostile;
 mod measure;
+mod modules;
 mod origination;
 mod recorded;
 mod strides;
