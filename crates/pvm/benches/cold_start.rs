@@ -28,12 +28,12 @@ impl ModuleStore for Directory {
 fn kernel() -> Vec<u8> {
     let mut text = String::from("(module (memory (export \"mem\") 1)\n");
     for function in 0..300 {
-        let _ = write!(text, "(func $f{function} (param i32) (result i32) (local i32)\n");
+        let _ = writeln!(text, "(func $f{function} (param i32) (result i32) (local i32)");
         for step in 0..100 {
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "(if (i32.and (local.get 0) (i32.const {step})) (then (local.set 1 (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const {}))))\n
-                   (i32.store offset={} (i32.and (local.get 1) (i32.const 1023)) (local.get 1))))\n",
+                "(if (i32.and (local.get 0) (i32.const {step})) (then (local.set 1 (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const {}))))
+                   (i32.store offset={} (i32.and (local.get 1) (i32.const 1023)) (local.get 1))))",
                 function * 100 + step,
                 4 * step,
             );
