@@ -2,6 +2,7 @@
 //!
 //! [`start`] gives a handle on a node that runs in the background, [`run`] runs one to its end.
 
+pub mod batcher;
 pub mod config;
 mod follow;
 mod inject;

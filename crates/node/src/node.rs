@@ -1,6 +1,8 @@
 //! The state that following, publishing and serving share.
 
+use crate::batcher::Batcher;
 use crate::config::{Config, ConfigError};
+use crate::inject::Queues;
 use crate::pipeline::{NodeConstants, Pipeline, PipelineError};
 use crate::reveals::Preimages;
 use crate::store::{Store, StoreError, StoredBlock};
@@ -147,6 +149,9 @@ pub struct Node {
     pub blocks: broadcast::Sender<StoredBlock>,
     /// Blocks that became final.
     pub finalized: broadcast::Sender<StoredBlock>,
+    /// Takes messages, in the modes that add some.
+    pub batcher: Option<Batcher>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) pipeline: Mutex<Pipeline>,
     connection: watch::Receiver<heads::Connection>,
     status: Mutex<Status>,
@@ -163,6 +168,7 @@ impl Node {
         engine: Arc<FastEngine>,
         preimages: Preimages,
         address: SocketAddr,
+        (queues, batcher): (Queues, Option<Batcher>),
         pipeline: Pipeline,
         constants: NodeConstants,
         connection: watch::Receiver<heads::Connection>,
@@ -178,6 +184,8 @@ impl Node {
             address,
             blocks: broadcast::channel(256).0,
             finalized: broadcast::channel(256).0,
+            batcher,
+            queues: Arc::new(queues),
             pipeline: Mutex::new(pipeline),
             connection,
             status: Mutex::new(Status { last_head: Some(head), ..Status::default() }),

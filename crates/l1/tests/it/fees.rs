@@ -231,7 +231,7 @@ async fn caps_stop_with_the_option_to_give() {
 async fn the_injector_leaves_out_what_fails_and_finds_the_rest() {
     let (chain, stub, signer) = start(true).await;
     let signers: Vec<Arc<dyn Signer>> = vec![Arc::new(signer)];
-    let limits = QueueLimits { attempts: 1, ..QueueLimits::default() };
+    let limits = QueueLimits { attempts: 0, ..QueueLimits::default() };
     let mut injector = Injector::new(stub.client.clone(), signers, Box::new(Kind::default_fees), limits);
     let good = injector.add(Cement { rollup: SmartRollupAddress([0; 20]) }, None).unwrap();
     let bad = injector.add(Cement { rollup: SmartRollupAddress([1; 20]) }, None).unwrap();
@@ -244,7 +244,7 @@ async fn the_injector_leaves_out_what_fails_and_finds_the_rest() {
     let operation = chain.injected.lock().unwrap()[0].clone();
     let kinds: Vec<&str> = operation.contents.iter().map(|content| content.body.kind()).collect();
     assert_eq!(kinds, ["smart_rollup_cement", "smart_rollup_add_messages"]);
-    assert_eq!(injector.queue().status(&sent), Some(Status::Injected(operation.hash())));
+    assert_eq!(injector.queue().status(&sent), Some(Status::Injected { hash: operation.hash(), index: 1 }));
 
     // the only key is busy: what is added now has to wait
     injector.add(messages(), None).unwrap();
@@ -255,14 +255,20 @@ async fn the_injector_leaves_out_what_fails_and_finds_the_rest() {
     let way = Reorg { old_chain: Vec::new(), new_chain: vec![block(12)] };
     let events = injector.on_chain(&way).await.unwrap();
     assert!(events.iter().all(|event| event.outcome == Outcome::Included(block(12))));
-    assert_eq!(injector.queue().status(&good), Some(Status::Included(operation.hash(), block(12))));
+    assert_eq!(
+        injector.queue().status(&good),
+        Some(Status::Included { hash: operation.hash(), index: 0, block: block(12) })
+    );
     injector.inject(block(12)).await.unwrap();
     assert_eq!(chain.injected.lock().unwrap().len(), 2);
 
     // the block is left: its operations are sent again
     let way = Reorg { old_chain: vec![block(12)], new_chain: Vec::new() };
     assert_eq!(injector.on_chain(&way).await.unwrap().len(), 2);
-    assert_eq!(injector.queue().status(&good), Some(Status::Waiting));
+    assert_eq!(injector.queue().status(&good), Some(Status::Injected { hash: operation.hash(), index: 0 }));
+    injector.inject(block(13)).await.unwrap();
+    let times = chain.injected.lock().unwrap().iter().filter(|injected| **injected == operation).count();
+    assert_eq!(times, 2, "the same bytes again");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub use parts::{
 };
 pub use settings::{Config, Display};
 
+use soru_tezos::key::PublicKeyHash;
 use std::path::PathBuf;
 
 /// Why a configuration is refused.
@@ -72,6 +73,16 @@ pub enum ConfigError {
         path: PathBuf,
         /// What and where.
         reason: String,
+    },
+    /// One of several batching keys has another purpose too.
+    #[error(
+        "Key {key} is one of several keys for purpose batching and cannot be used for {purpose} too: they take turns, and its other operations would have to wait. Use a key of its own for {purpose}"
+    )]
+    SharedBatchingKey {
+        /// The key.
+        key: PublicKeyHash,
+        /// The other purpose.
+        purpose: Purpose,
     },
     /// Something the reference knows and this node does not do yet.
     #[error("{0} is not supported by this node yet")]

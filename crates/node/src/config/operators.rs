@@ -76,6 +76,40 @@ impl Operators {
         all
     }
 
+    /// The keys in groups that sign the same operations, each with its purposes: several `batching` keys take turns, any other
+    /// key is alone.
+    pub fn groups(&self) -> Vec<(Vec<PublicKeyHash>, Vec<Purpose>)> {
+        let mut batching: Vec<PublicKeyHash> = Vec::new();
+        for key in self.keys(Purpose::Batching) {
+            if !batching.contains(key) {
+                batching.push(*key);
+            }
+        }
+        if batching.len() < 2 {
+            return self.by_key().into_iter().map(|(key, purposes)| (vec![key], purposes)).collect();
+        }
+        let others =
+            Operators(self.0.iter().filter(|(p, _)| **p != Purpose::Batching).map(|(p, k)| (*p, k.clone())).collect());
+        let single = others.by_key().into_iter().map(|(key, purposes)| (vec![key], purposes));
+        std::iter::once((batching, vec![Purpose::Batching])).chain(single).collect()
+    }
+
+    /// An error when one of several `batching` keys has another purpose too: an operation of that purpose would have to wait
+    /// for its turn.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let groups = self.groups();
+        let shared = groups.iter().filter(|(keys, _)| keys.len() > 1).find_map(|(keys, _)| {
+            let single = groups.iter().filter(|(keys, _)| keys.len() == 1);
+            single
+                .flat_map(|(key, purposes)| key.iter().map(move |key| (key, purposes)))
+                .find(|(key, _)| keys.contains(key))
+        });
+        match shared {
+            Some((key, purposes)) => Err(ConfigError::SharedBatchingKey { key: *key, purpose: purposes[0] }),
+            None => Ok(()),
+        }
+    }
+
     /// The operators of a mode: for each purpose it needs the key given for it, else the default key, else the file's
     /// (`spec/node.md` §1.4). Also returns the purposes that were given without need.
     pub fn merge(
@@ -210,6 +244,30 @@ mod tests {
             Operators::merge(&Mode::Operator, &twice, &merged).unwrap_err().to_string(),
             "Multiple default operators"
         );
+    }
+
+    #[test]
+    fn groups_of_keys() {
+        let groups = |text: String| {
+            let operators: Operators = serde_json::from_str(&text).unwrap();
+            (operators.groups(), operators.check())
+        };
+        let (groups_of_two, checked) = groups(format!(
+            r#"{{"operating":"{0}","cementing":"{0}","batching":["{1}","{2}","{1}"]}}"#,
+            key(0),
+            key(1),
+            key(2)
+        ));
+        let expected = [
+            (vec![key(1), key(2)], vec![Purpose::Batching]),
+            (vec![key(0)], vec![Purpose::Operating, Purpose::Cementing]),
+        ];
+        assert_eq!((groups_of_two.as_slice(), checked), (expected.as_slice(), Ok(())));
+        let (alone, checked) = groups(format!(r#"{{"operating":"{0}","batching":["{0}"]}}"#, key(0)));
+        assert_eq!(alone, [(vec![key(0)], vec![Purpose::Operating, Purpose::Batching])]);
+        assert_eq!(checked, Ok(()));
+        let (_, checked) = groups(format!(r#"{{"operating":"{0}","batching":["{0}","{1}"]}}"#, key(0), key(1)));
+        assert_eq!(checked, Err(ConfigError::SharedBatchingKey { key: key(0), purpose: Purpose::Operating }));
     }
 
     #[test]

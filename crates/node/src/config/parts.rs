@@ -1,6 +1,6 @@
 //! The smaller objects inside a configuration (`spec/node.md` §2, §6.6, §13.2).
 
-use super::ConfigError;
+use super::{ConfigError, OperationKind};
 use serde::{Deserialize, Serialize};
 use soru_l1::fees::FeeParameters;
 use soru_tezos::scalar::Mutez;
@@ -160,6 +160,22 @@ impl FeeSettings {
         fees.force_low_fee = self.force_low_fee.unwrap_or(fees.force_low_fee);
         fees.nanotez_per_byte = fraction(&self.minimal_nanotez_per_byte).unwrap_or(fees.nanotez_per_byte);
         fees.nanotez_per_gas = fraction(&self.minimal_nanotez_per_gas_unit).unwrap_or(fees.nanotez_per_gas);
+    }
+
+    /// An error when layer 1 nodes would not pass operations with these prices on.
+    pub fn check(&self, kind: OperationKind) -> Result<(), ConfigError> {
+        let usual = FeeParameters::default();
+        let prices = [
+            ("minimal_fees", self.minimal_fees.map(|fees| fees.0), usual.minimal_fees.0),
+            ("minimal_nanotez_per_byte", fraction(&self.minimal_nanotez_per_byte), usual.nanotez_per_byte),
+            ("minimal_nanotez_per_gas_unit", fraction(&self.minimal_nanotez_per_gas_unit), usual.nanotez_per_gas),
+        ];
+        match prices.into_iter().find(|(_, given, least)| given.is_some_and(|given| given < *least)) {
+            Some((name, _, least)) => Err(ConfigError::Range(format!(
+                "Bad configuration fee_parameter.{name} for {kind}. It must be at least {least} for operations of the injector to be propagated."
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -481,6 +497,16 @@ mod tests {
         assert!(secure.allows("GET", "/health"));
         assert!(!AclRules::Only(vec!["GET /a/**/z".into()]).allows("GET", "/a/b/c"));
         assert!(AclRules::Only(vec!["GET /a/**/z".into()]).allows("GET", "/a/b/c/z"));
+    }
+
+    #[test]
+    fn fees_that_are_too_low() {
+        let check = |text: &str| serde_json::from_str::<FeeSettings>(text).unwrap().check(OperationKind::Refute);
+        assert_eq!(check(r#"{"minimal-fees":"100","minimal-nanotez-per-gas-unit":["200","1"]}"#), Ok(()));
+        let text = check(r#"{"minimal-nanotez-per-byte":["1999","2000"]}"#).unwrap_err().to_string();
+        let expected = "Bad configuration fee_parameter.minimal_nanotez_per_byte for refute. It must be at least 1000 \
+                        for operations of the injector to be propagated.";
+        assert_eq!(text, expected);
     }
 
     #[test]

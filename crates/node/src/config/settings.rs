@@ -283,6 +283,7 @@ impl Config {
     /// Ranges that types do not express.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.mode.check()?;
+        self.operators.check()?;
         let range = |text: &str| Err(ConfigError::Range(text.to_owned()));
         if self.injector.retention_period > 40_960 {
             return range("injector-retention-period should be a positive number smaller than 40960");

@@ -72,7 +72,7 @@ async fn live(started: startup::Started, stop: CancellationToken) -> Result<(), 
     let startup::Started { node, heads, own_heads, signers, listener, lock } = started;
     let server = tokio::spawn(crate::rpc::serve(Arc::clone(&node), listener, stop.clone()));
     tracing::info!("The smart rollup node is listening to {}:{}", node.address.ip(), node.address.port());
-    let operations = operations::Operations::new(&node, signers);
+    let operations = operations::Operations::new(&node, &signers)?;
     let processing = chain::follow(&node, heads, &operations, &stop);
     tokio::pin!(processing);
     let result = tokio::select! {

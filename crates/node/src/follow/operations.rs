@@ -8,6 +8,7 @@ use crate::node::{Node, NodeError};
 use crate::pipeline::PipelineError;
 use crate::pipeline::operations::RollupEvent;
 use crate::refutation::{Coordinator, RefutationError};
+use crate::store::StoreError;
 use soru_l1::heads::{self, HeadStream, Predecessors, Reorg};
 use soru_l1::rpc::RpcError;
 use soru_l1::wallet::Signer;
@@ -15,6 +16,7 @@ use soru_tezos::header::{BlockRef, MonitoredHead};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What publishing, games and injecting share.
@@ -30,21 +32,24 @@ struct Publishing {
 }
 
 impl Operations {
-    pub(super) fn new(node: &Node, signers: Vec<Arc<dyn Signer>>) -> Operations {
-        let injectors = Injectors::new(&node.config, &node.layer1, signers);
+    pub(super) fn new(node: &Node, signers: &[Arc<dyn Signer>]) -> Result<Operations, StoreError> {
+        let injectors = Injectors::new(&node.config, &node.store, &node.layer1, &node.queues, signers)?;
         let mut workers = vec![];
         if Publisher::runs_in(&node.config.mode) {
             workers.push("publisher".to_owned());
+        }
+        if node.batcher.is_some() {
+            workers.push("batcher".to_owned());
         }
         if plays(&node.config.mode) {
             workers.push("refutation_coordinator".to_owned());
         }
         workers.extend(injectors.workers());
         node.status_mut().workers = workers;
-        Operations {
+        Ok(Operations {
             injectors: Arc::new(Mutex::new(injectors)),
             publishing: Mutex::new(Publishing { publisher: Publisher::new(node), events: vec![] }),
-        }
+        })
     }
 
     /// Called when a head was processed: publishes what became due by it.
@@ -58,6 +63,11 @@ impl Operations {
         }
         let events = std::mem::take(&mut publishing.events);
         publishing.publisher.queue_due(node, &mut injectors, &events).await;
+        if let Some(batcher) = &node.batcher
+            && let Err(e) = batcher.batch_all()
+        {
+            tracing::error!("Cannot batch messages: {e}");
+        }
         injectors.inject().await;
     }
 
@@ -85,18 +95,23 @@ impl Operations {
             false => None,
         };
         let predecessors = heads.predecessors();
-        let (mut last, mut again) = (None, None);
+        let (mut last, mut again, mut late) = (None, None, None);
         loop {
             let head = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 head = heads.next() => head,
                 Some(head) = retry(&again, node.config.reconnection_delay) => head,
+                Some(()) = at(late) => {
+                    late = None;
+                    self.injectors.lock().await.inject().await;
+                    continue;
+                }
             };
-            let at = BlockRef { level: head.shell.level, hash: head.hash };
-            again = match self.on_head(node, &mut coordinator, &predecessors, last, at).await {
+            again = match self.on_head(node, &mut coordinator, &predecessors, last, &head).await {
                 Ok(Some(lost)) => return Err(lost.into()),
                 Ok(None) => {
-                    last = Some(at);
+                    last = Some(reference(&head));
+                    late = self.injectors.lock().await.late();
                     None
                 }
                 Err(e) => {
@@ -114,10 +129,19 @@ impl Operations {
         coordinator: &mut Option<Coordinator>,
         predecessors: &Arc<Predecessors>,
         last: Option<BlockRef>,
-        head: BlockRef,
+        monitored: &MonitoredHead,
     ) -> Result<Option<PipelineError>, RpcError> {
-        let way = way_to(predecessors, last, head).await?;
-        self.injectors.lock().await.on_chain(&way, head).await?;
+        let head = reference(monitored);
+        let way = way_to(node, predecessors, last, head).await?;
+        {
+            let mut injectors = self.injectors.lock().await;
+            let seen = injectors.head();
+            // the last process may have seen blocks that this one has not
+            let own_way = if seen == last { way.clone() } else { way_to(node, predecessors, seen, head).await? };
+            injectors.on_chain(&own_way, head).await?;
+            let delay = node.current_constants().minimal_block_delay.0;
+            injectors.put_off(monitored, Duration::from_secs(delay));
+        }
         let degraded = node.status().stopped.is_some();
         if degraded {
             tracing::error!("[DEGRADED MODE] Seen head {} at level {}", head.hash, head.level);
@@ -145,17 +169,56 @@ fn plays(mode: &Mode) -> bool {
     }
 }
 
-/// The way from one head to the next.
-async fn way_to(predecessors: &Arc<Predecessors>, last: Option<BlockRef>, head: BlockRef) -> Result<Reorg, RpcError> {
+fn reference(head: &MonitoredHead) -> BlockRef {
+    BlockRef { level: head.shell.level, hash: head.hash }
+}
+
+/// A moment to come; never when there is none.
+async fn at(moment: Option<Instant>) -> Option<()> {
+    match moment {
+        Some(moment) => {
+            tokio::time::sleep_until(moment).await;
+            Some(())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Blocks before the last head that are looked at again when it is not known how layer 1 left them.
+const LOOKED_AT_AGAIN: i32 = 8;
+
+/// The way from one head to the next. Layer 1 forgets blocks it has left, but the store has those that were processed.
+async fn way_to(
+    node: &Node,
+    predecessors: &Arc<Predecessors>,
+    last: Option<BlockRef>,
+    head: BlockRef,
+) -> Result<Reorg, RpcError> {
     let Some(last) = last else { return Ok(Reorg { old_chain: vec![], new_chain: vec![head] }) };
     let distance = u32::try_from(head.level.since(last.level)).ok();
-    let before =
-        |block: BlockRef, distance: Option<u32>| async move { predecessors.predecessor(block, distance).await };
+    let before = |block: BlockRef, distance: Option<u32>| async move {
+        match node.store.block(&block.hash) {
+            Ok(Some(known)) => Ok(BlockRef { level: block.level.before(1), hash: known.predecessor }),
+            _ => predecessors.predecessor(block, distance).await,
+        }
+    };
     match heads::reorg(last, head, |block| before(block, None), |block| before(block, distance)).await {
         Err(e) if !e.is_connection() => {
-            // layer 1 has forgotten the blocks it left
             tracing::warn!("cannot tell how layer 1 came from {} to {}: {e}", last.hash, head.hash);
-            Ok(Reorg { old_chain: vec![last], new_chain: vec![head] })
+            let mut way = Reorg { old_chain: vec![last], new_chain: vec![head] };
+            let first = last.level.before(LOOKED_AT_AGAIN);
+            let (mut block, mut left) = (head, head.level.since(first));
+            while left > 1 {
+                block = match before(block, u32::try_from(left).ok()).await {
+                    Ok(block) => block,
+                    Err(e) if e.is_connection() => return Err(e),
+                    Err(_) => break,
+                };
+                way.new_chain.push(block);
+                left -= 1;
+            }
+            way.new_chain.reverse();
+            Ok(way)
         }
         way => way,
     }

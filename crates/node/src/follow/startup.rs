@@ -1,6 +1,8 @@
 //! From a configuration to a node that can run (`spec/node.md` §4.1).
 
+use crate::batcher::Batcher;
 use crate::config::{Config, ConfigError, Mode, Purpose};
+use crate::inject::Queues;
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::pipeline::{Pipeline, PipelineError, RollupInfo};
 use crate::reveals::Preimages;
@@ -90,6 +92,8 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
         tracing::warn!("[Warning]: DAL is enabled in the protocol but no DAL node was provided for the rollup node");
     }
 
+    let queues = Queues::open(&config, &store)?;
+    let batcher = Batcher::open(&config, &store, &queues)?;
     let preimages = Preimages::new(&data_dir, config.pre_images_endpoint.clone());
     let info = RollupInfo {
         address: *rollup,
@@ -102,8 +106,10 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
     let engine = Arc::new(engine);
     let pipeline = Pipeline::new(store.clone(), info, Arc::clone(&engine), preimages.clone());
     let connection = heads.state();
-    let node =
-        Node::new(config, data_dir, store, layer1, engine, preimages, address, pipeline, constants, connection, head);
+    let queues = (queues, batcher);
+    let node = Node::new(
+        config, data_dir, store, layer1, engine, preimages, address, queues, pipeline, constants, connection, head,
+    );
     let own_heads = HeadStream::new(node.layer1.clone(), Duration::from_secs_f64(node.config.reconnection_delay));
     Ok(Started { node: Arc::new(node), heads, own_heads, signers, listener, lock })
 }
@@ -111,6 +117,7 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
 /// Refuses what would otherwise be silently ignored.
 fn check_supported(config: &Config) -> Result<(), ConfigError> {
     config.check()?;
+    config.fee_parameters.iter().try_for_each(|(kind, fees)| fees.check(*kind))?;
     let unsupported = |what| Err(ConfigError::Unsupported(what));
     if !config.unsafe_pvm_patches.is_empty() {
         return unsupported("unsafe-pvm-patches");

@@ -80,11 +80,7 @@ pub(super) fn machine(node: &Node, block: &StoredBlock) -> Result<Pvm, Reply> {
 }
 
 fn whole(node: &Node, block: &StoredBlock, arguments: &Arguments) -> Result<Reply, Reply> {
-    let with_outbox = match arguments.get("outbox").map(String::as_str) {
-        None | Some("false" | "no") => false,
-        Some("" | "true" | "yes") => true,
-        Some(other) => return Err(Reply::bad_argument("outbox", other, "Cannot parse boolean value")),
-    };
+    let with_outbox = super::switch(arguments, "outbox")?;
     let outbox = match with_outbox {
         true => Some(decodable(&machine(node, block)?.outbox(block.level)?)),
         false => None,

@@ -1,10 +1,12 @@
 //! The node's HTTP interface (`spec/node.md` §6): requests are routed by hand, so that paths, methods, queries and errors
 //! answer as the reference's do.
 
+mod batcher;
 mod block;
 mod block_id;
 mod durable;
 mod global;
+mod injector;
 mod local;
 mod outbox;
 mod reply;
@@ -44,7 +46,8 @@ pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener, stop: Cancella
 
 async fn handle(State(server): State<Server>, request: Request) -> Response<Body> {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = dispatch(&server, request.method(), request.uri()).await;
+    let (parts, body) = request.into_parts();
+    let mut response = dispatch(&server, &parts.method, &parts.uri, body).await;
     if let Some(allowed) = origin.and_then(|origin| allowed_origin(&server.node, &origin)) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         let names = server.node.config.cors.allowed_headers.join(", ");
@@ -65,7 +68,19 @@ fn allowed_origin(node: &Node, origin: &HeaderValue) -> Option<HeaderValue> {
 /// A request's query, by name.
 pub(crate) type Arguments = HashMap<String, String>;
 
-async fn dispatch(server: &Server, method: &Method, uri: &Uri) -> Response<Body> {
+/// Most bytes of a request's body: a full batcher's messages, in hexadecimal, would be more.
+const MAX_BODY: usize = 64 << 20;
+
+/// A switch in a query.
+fn switch(arguments: &Arguments, name: &str) -> Result<bool, Reply> {
+    match arguments.get(name).map(String::as_str) {
+        None | Some("false" | "no") => Ok(false),
+        Some("" | "true" | "yes") => Ok(true),
+        Some(other) => Err(Reply::bad_argument(name, other, "Cannot parse boolean value")),
+    }
+}
+
+async fn dispatch(server: &Server, method: &Method, uri: &Uri, body: Body) -> Response<Body> {
     let path = uri.path();
     let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -75,27 +90,40 @@ async fn dispatch(server: &Server, method: &Method, uri: &Uri) -> Response<Body>
     if !server.access.allows(method.as_str(), path) {
         return status(StatusCode::UNAUTHORIZED);
     }
-    match *method {
-        Method::GET => {}
-        Method::OPTIONS => return status(StatusCode::OK),
-        _ => {
-            let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-            return response;
+    let served = methods(&segments);
+    if *method == Method::OPTIONS {
+        return status(StatusCode::OK);
+    }
+    if !served.contains(method) {
+        let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+        let names: Vec<&str> = served.iter().map(Method::as_str).collect();
+        if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
+            response.headers_mut().insert(header::ALLOW, names);
         }
+        return response;
     }
     let Ok(Query(arguments)) = Query::<Arguments>::try_from_uri(uri) else {
         return Reply::bad_query("the query string is malformed").into_response();
     };
     let node = &server.node;
+    if *method != Method::GET {
+        let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+            return Reply::bad_body(&format!("it has more than {MAX_BODY} bytes, or ended early")).into_response();
+        };
+        let (node, segments) = (Arc::clone(node), owned(&segments));
+        let change = tokio::task::spawn_blocking(move || {
+            let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+            change(&node, &segments, &arguments, &body).unwrap_or_else(|refused| refused)
+        });
+        return change.await.unwrap_or_else(|e| Reply::exception(&e.to_string())).into_response();
+    }
     match *segments.as_slice() {
         ["global", "monitor_blocks"] => streams::blocks(node, &server.stop),
         ["global", "monitor_finalized_blocks"] => streams::finalized_blocks(node, &server.stop),
         ["local", "synchronized"] => streams::synchronized(node, &server.stop),
         ref segments => {
             // reading a state may touch the disk
-            let segments: Vec<String> = segments.iter().map(|segment| (*segment).to_owned()).collect();
-            let node = Arc::clone(node);
+            let (node, segments) = (Arc::clone(node), owned(segments));
             let answer = tokio::task::spawn_blocking(move || {
                 let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
                 answer(&node, &segments, &arguments).unwrap_or_else(|refused| refused)
@@ -105,10 +133,30 @@ async fn dispatch(server: &Server, method: &Method, uri: &Uri) -> Response<Body>
     }
 }
 
+fn owned(segments: &[&str]) -> Vec<String> {
+    segments.iter().map(|segment| (*segment).to_owned()).collect()
+}
+
+/// The methods that a known path serves.
+fn methods(segments: &[&str]) -> &'static [Method] {
+    match segments {
+        ["local", "batcher", "injection"]
+        | ["local", "dal", "batcher", "injection"]
+        | ["local", "dal", "slot", "indices"]
+        | ["local", "dal", "injection", _, "forget"] => &[Method::POST],
+        ["admin", "injector", "queues"] => &[Method::GET, Method::DELETE],
+        ["admin", "batcher", "queue"] => &[Method::DELETE],
+        _ => &[Method::GET],
+    }
+}
+
 /// Whether a path is one of the interface's, whatever its arguments are.
 fn known(segments: &[&str]) -> bool {
     match segments {
         ["ping" | "health" | "version" | "config"] | ["stats", "memory"] | ["admin", "cancel_gc"] => true,
+        ["admin", "injector", "queues"] | ["admin", "injector", "queues", "total"] | ["admin", "batcher", "queue"] => {
+            true
+        }
         ["global", rest @ ..] => match rest {
             ["block", _, rest @ ..] => block::known(rest),
             [name] => global::NAMES.contains(name) || matches!(*name, "monitor_blocks" | "monitor_finalized_blocks"),
@@ -118,6 +166,13 @@ fn known(segments: &[&str]) -> bool {
             rest,
             ["last_published_commitment" | "gc_info" | "synchronized" | "refutations"]
                 | ["commitments", _]
+                | ["batcher", "injection" | "queue"]
+                | ["batcher", "queue", _]
+                | ["injector", "operation", _, "status"]
+                | ["dal", "batcher", "injection"]
+                | ["dal", "slot", "indices"]
+                | ["dal", "injection", _, "forget"]
+                | ["dal", "injected", "operations", "statuses"]
                 | ["outbox", "pending"]
                 | ["outbox", "pending", "executable" | "unexecutable"]
         ),
@@ -130,8 +185,23 @@ fn answer(node: &Node, segments: &[&str], arguments: &Arguments) -> Result<Reply
     match segments {
         ["global", "block", id, rest @ ..] => block::answer(node, id, rest, arguments),
         ["global", name] => global::answer(node, name),
+        ["local", "batcher", rest @ ..] => batcher::answer(node, rest),
+        ["local", "injector", "operation", id, "status"] => injector::status(node, id),
+        ["local", "dal", ..] => Err(Reply::permanent("sc_rollup.node.no_dal_injector")),
         ["local", rest @ ..] => local::answer(node, rest, arguments),
+        ["admin", "injector", "queues"] => injector::queues(node, arguments),
+        ["admin", "injector", "queues", "total"] => injector::total(node),
         _ => root::answer(node, segments),
+    }
+}
+
+/// The answer to a request that changes something.
+fn change(node: &Node, segments: &[&str], arguments: &Arguments, body: &[u8]) -> Result<Reply, Reply> {
+    match segments {
+        ["local", "batcher", "injection"] => batcher::inject(node, arguments, body),
+        ["admin", "batcher", "queue"] => batcher::clear(node, arguments),
+        ["admin", "injector", "queues"] => injector::clear(node, arguments),
+        _ => Err(Reply::permanent("sc_rollup.node.no_dal_injector")),
     }
 }
 

@@ -37,12 +37,26 @@ impl Reply {
 
     /// An error that the reference raises instead of answering it.
     pub fn exception(text: &str) -> Reply {
-        let body = format!("Failure({text:?})");
+        Reply::raised(format!("Failure({text:?})"))
+    }
+
+    /// An exception of the reference in its own words.
+    pub fn raised(body: String) -> Reply {
         Reply { status: StatusCode::INTERNAL_SERVER_ERROR, content_type: "text/ocaml.exception", body }
     }
 
     fn bad(body: String) -> Reply {
         Reply { status: StatusCode::BAD_REQUEST, content_type: "text/plain", body }
+    }
+
+    /// An error that is named by its id alone and will not pass.
+    pub fn permanent(id: &str) -> Reply {
+        Reply::error(json!({"kind": "permanent", "id": id}))
+    }
+
+    /// A body that does not read.
+    pub fn bad_body(reason: &str) -> Reply {
+        Reply::bad(format!("Failed to parse the request body: {reason}"))
     }
 
     /// A query that does not read.

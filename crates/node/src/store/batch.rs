@@ -38,7 +38,7 @@ impl Batch {
         Ok(Batch { inner, transaction: Some(transaction) })
     }
 
-    fn transaction(&self) -> Result<&WriteTransaction, StoreError> {
+    pub(super) fn transaction(&self) -> Result<&WriteTransaction, StoreError> {
         self.transaction
             .as_ref()
             .ok_or_else(|| StoreError::Metadata { reason: "transaction already closed".to_owned() })
@@ -71,7 +71,7 @@ impl Batch {
         Ok(())
     }
 
-    fn set_mark(&self, name: &str, hash: [u8; 32], level: Level) -> Result<(), StoreError> {
+    pub(super) fn set_mark(&self, name: &str, hash: [u8; 32], level: Level) -> Result<(), StoreError> {
         self.transaction()?.open_table(STATE)?.insert(name, Mark { hash, level }.to_bytes().as_slice())?;
         Ok(())
     }

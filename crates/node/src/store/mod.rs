@@ -1,5 +1,6 @@
 //! What the node keeps (`spec/node.md` §5.4): blocks by hash, the canonical chain, inboxes, messages, commitments, outbox
-//! indexes, protocols, and the nodes of the PVM states, in one redb file under the data directory.
+//! indexes, protocols, what the batcher and the injector hold, and the nodes of the PVM states, in one redb file under the
+//! data directory.
 //!
 //! All of one block is written in one transaction ([`Batch`]), so the file always holds whole blocks, whenever the
 //! process ends. Data of blocks is keyed by block hash: a reorganisation only moves the head and the levels.
@@ -9,6 +10,7 @@ mod error;
 mod lock;
 mod modules;
 mod nodes;
+mod queues;
 mod records;
 mod tables;
 
@@ -17,6 +19,7 @@ pub use error::StoreError;
 pub use lock::DataDirLock;
 pub use modules::ModuleDirectory;
 pub use nodes::{NodeReader, NodeWriter};
+pub use queues::KeptMessages;
 pub use records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
 
 use crate::config::HistoryMode;
@@ -127,6 +130,7 @@ impl Store {
         transaction.open_table(OUTBOX)?;
         transaction.open_table(PROTOCOLS)?;
         transaction.open_table(GAMES)?;
+        queues::make_tables(&transaction)?;
         transaction.open_table(NODES)?;
         transaction.commit()?;
         Ok(metadata)

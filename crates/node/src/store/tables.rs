@@ -24,6 +24,16 @@ pub(super) const OUTBOX: TableDefinition<'_, i32, &[u8]> = TableDefinition::new(
 pub(super) const PROTOCOLS: TableDefinition<'_, i32, &[u8]> = TableDefinition::new("protocols");
 /// Start level and players → game, as JSON.
 pub(super) const GAMES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("games");
+/// Id → operation that the injector has.
+pub(super) const OPERATIONS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("operations");
+/// Hash → signed layer 1 operation that carries some of them.
+pub(super) const CARRIERS: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("carriers");
+/// Id → message that waits for a batch.
+pub(super) const WAITING_MESSAGES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("waiting_messages");
+/// Number → message that is in a batch.
+pub(super) const BATCHED_MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("batched_messages");
+/// Counters by name.
+pub(super) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 /// Node hash → record of a Merkle node of a PVM state.
 pub(super) const NODES: TableDefinition<'_, Hash, &[u8]> = TableDefinition::new("nodes");
 
@@ -33,3 +43,8 @@ pub(super) const HEAD: &str = "head";
 pub(super) const FINALIZED: &str = "finalized";
 pub(super) const CEMENTED: &str = "last_cemented_commitment";
 pub(super) const PUBLISHED: &str = "last_published_commitment";
+pub(super) const INJECTOR_HEAD: &str = "injector_head";
+
+/// Names in [`COUNTERS`].
+pub(super) const ARRIVALS: &str = "injector_arrivals";
+pub(super) const MESSAGE_COUNTER: &str = "batcher_messages";

@@ -3,6 +3,7 @@
 
 mod life;
 mod long_game;
+mod recorded_batcher;
 mod recorded_games;
 mod recorded_node;
 mod recorded_pipeline;

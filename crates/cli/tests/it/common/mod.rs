@@ -200,12 +200,19 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 
 /// The JSON that a server answers, if it answers with success.
 pub fn ask(address: &str, method: &str, path: &str) -> Option<Value> {
+    send(address, method, path, "")
+}
+
+/// The same, with a body in the request.
+pub fn send(address: &str, method: &str, path: &str, body: &str) -> Option<Value> {
     use std::io::{Read, Write};
     let address = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -1,0 +1,303 @@
+//! Messages through the batcher of a node, seen from outside (`spec/node.md` §4.12, §4.15): whatever happens to the node
+//! and to the layer 1, each is included once.
+
+use crate::common::{PATIENCE, Program, SORU, ask, echo_kernel, eventually, free_port, run, send, word_after};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Secret keys of the sandbox's accounts.
+const SECRETS: [&str; 5] = [
+    "edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh",
+    "edsk39qAm1fiMjgmPkw1EgQYkMzkJezLNewd7PLNHTkr6w9XA2zdfo",
+    "edsk4ArLQgBTLWG5FJmnGnT689VKoqhXwmDPBuGx3z4cvwU9MmrPZZ",
+    "edsk2uqQB9AY4FvioK2YMdfmyMrer5R8mGFyuaLLFfSRo8EoyNdht3",
+    "edsk4QLrcijEffxV31gGdN2HU7UpyJjA8drFoNcmnB28n89YjPNRFm",
+];
+
+/// A layer 1 that makes blocks when told to, a rollup, and a node that sends messages to it.
+struct Scene {
+    home: tempfile::TempDir,
+    layer1: String,
+    sandbox: Option<Program>,
+    node: String,
+    words: Vec<String>,
+    program: Option<Program>,
+}
+
+impl Scene {
+    /// `node`: how the node is started after `run`, with `--rpc-port` and the like added.
+    fn new(constants: Value, node: &[&str]) -> Scene {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("constants.json"), constants.to_string()).unwrap();
+        let (layer1, port) = (format!("http://127.0.0.1:{}", free_port()), free_port().to_string());
+        let mut scene = Scene {
+            home,
+            layer1,
+            sandbox: None,
+            node: format!("http://127.0.0.1:{port}"),
+            words: vec![],
+            program: None,
+        };
+        scene.start_layer1();
+        let dir = scene.dir();
+        for (index, secret) in SECRETS.iter().enumerate() {
+            let (alias, secret) = (format!("b{}", index + 1), format!("unencrypted:{secret}"));
+            run(SORU, &dir, &scene.client(&["import", "secret", "key", &alias, &secret])).ok();
+        }
+        let kernel = echo_kernel();
+        let words = ["originate", "smart", "rollup", "echo", "from", "b5", "of", "kind", "wasm_2_0_0", "of", "type"];
+        let words = scene.client(&[&words[..], &["bytes", "with", "kernel", &kernel, "--burn-cap", "9"]].concat());
+        let command = std::thread::spawn(move || run(SORU, &dir, &words));
+        while !command.is_finished() {
+            scene.bake();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let output = command.join().unwrap().ok();
+        assert!(word_after(&output, "Operation found in block:").starts_with('B'), "{output}");
+        let words = [&["node", "-d", "w", "-E", &scene.layer1, "run"], node].concat();
+        let further = ["--data-dir", "node", "--rpc-port", &port, "--reconnection-delay", "0.1", "--stop-with-stdin"];
+        scene.words = words.into_iter().chain(further).map(str::to_owned).collect();
+        scene.start_node();
+        scene
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.home.path().to_owned()
+    }
+
+    fn client(&self, words: &[&str]) -> Vec<String> {
+        ["client", "-d", "w", "-E", &self.layer1].iter().chain(words).map(|word| (*word).to_owned()).collect()
+    }
+
+    fn start_layer1(&mut self) {
+        let address = self.layer1.trim_start_matches("http://");
+        let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", address, "--block-time", "manual"];
+        let words = [&words[..], &["--constants", "constants.json", "--stop-with-stdin"]].concat();
+        let program = Program::start(SORU, &self.dir(), &words);
+        program.says("RPC server listening on");
+        self.sandbox = Some(program);
+    }
+
+    /// Stops the layer 1, puts `from`'s chain into `to`'s place, and starts it again, its mempool empty.
+    fn copy_chain(&mut self, from: &str, to: &str) {
+        assert_eq!(self.sandbox.take().unwrap().stop(), Some(0));
+        let (from, to) = (self.dir().join(from), self.dir().join(to));
+        let _ = std::fs::remove_dir_all(&to);
+        std::fs::create_dir(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+        self.start_layer1();
+    }
+
+    fn start_node(&mut self) {
+        let program = Program::start(SORU, &self.dir(), &self.words);
+        program.says("node is listening to");
+        self.program = Some(program);
+    }
+
+    /// As `kill -9` does.
+    fn kill_node(&mut self) {
+        self.program.take();
+    }
+
+    fn l1(&self, path: &str) -> Value {
+        ask(&self.layer1, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
+    fn level(&self) -> i64 {
+        self.l1("/chains/main/blocks/head/header/shell")["level"].as_i64().unwrap()
+    }
+
+    fn bake(&self) {
+        ask(&self.layer1, "POST", "/sandbox/bake").unwrap();
+    }
+
+    /// Makes a block and waits until the node has processed it.
+    fn step(&self) {
+        self.bake();
+        let (path, head) = (format!("/global/block/{}/hash", self.level()), self.l1("/chains/main/blocks/head/hash"));
+        let begin = Instant::now();
+        while ask(&self.node, "GET", &path).is_none_or(|reached| reached != head) {
+            assert!(begin.elapsed() < PATIENCE, "the node does not reach {head}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until so many operations wait for a block.
+    fn wait_for_operations(&self, count: usize) {
+        eventually("operations are injected", || {
+            let pending = self.l1("/chains/main/mempool/pending_operations");
+            (pending["validated"].as_array().unwrap().len() >= count).then_some(())
+        });
+    }
+
+    /// Gives messages to the batcher until it has answered for them; each counts once.
+    fn inject(&self, messages: &[String]) -> Vec<String> {
+        let body: Vec<String> = messages.iter().map(hex::encode).collect();
+        let path = "/local/batcher/injection?drop_duplicate=true";
+        let ids = eventually("the batcher answers", || send(&self.node, "POST", path, &json!(body).to_string()));
+        ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    }
+
+    fn status(&self, id: &str) -> Value {
+        self.get(&format!("/local/batcher/queue/{id}"))
+    }
+
+    fn get(&self, path: &str) -> Value {
+        ask(&self.node, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
+    /// How often each message is in the chain, with the senders.
+    fn included(&self) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
+        let (mut messages, mut senders) = (BTreeMap::new(), BTreeMap::new());
+        for level in 2..=self.level() {
+            for operation in self.l1(&format!("/chains/main/blocks/{level}/operations/3")).as_array().unwrap() {
+                for content in operation["contents"].as_array().unwrap() {
+                    let applied = content["metadata"]["operation_result"]["status"] == "applied";
+                    if applied && content["kind"] == "smart_rollup_add_messages" {
+                        *senders.entry(content["source"].as_str().unwrap().to_owned()).or_default() += 1;
+                        for message in content["message"].as_array().unwrap() {
+                            let text = hex::decode(message.as_str().unwrap()).unwrap();
+                            *messages.entry(String::from_utf8(text).unwrap()).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+        (messages, senders)
+    }
+}
+
+/// A thousand messages by three keys, while the node is killed four times, once between the signature and the block, and
+/// the layer 1 twice leaves blocks that hold some of them.
+#[test]
+fn each_message_is_included_once() {
+    let node = ["batcher", "for", "echo", "with", "operators", "batching:b2", "batching:b3", "batching:b4"];
+    let mut scene = Scene::new(json!({}), &node);
+    let begin = Instant::now();
+    let mut ids = vec![];
+    for round in 0..20 {
+        // a batch of these fills a layer 1 operation, so that the keys have to share the work
+        let messages: Vec<String> = (0..50).map(|index| format!("{:>600}", round * 50 + index)).collect();
+        ids.extend(scene.inject(&messages));
+        match round {
+            3 | 11 => {
+                // answered for, but not yet in an operation
+                scene.kill_node();
+                scene.start_node();
+                scene.step();
+            }
+            6 | 14 => scene.copy_chain("l1", "saved"),
+            8 | 17 => {
+                scene.wait_for_operations(1);
+                scene.step();
+                let before = scene.included().0.len();
+                if round == 8 {
+                    // the node learns only later that layer 1 has left these blocks
+                    scene.kill_node();
+                    scene.copy_chain("saved", "l1");
+                    scene.start_node();
+                } else {
+                    scene.copy_chain("saved", "l1");
+                }
+                assert!(scene.included().0.len() < before, "layer 1 leaves some messages");
+                scene.bake();
+                scene.step();
+            }
+            10 => {
+                scene.step();
+                scene.wait_for_operations(1);
+                scene.kill_node();
+                scene.bake();
+                scene.start_node();
+                scene.step();
+            }
+            _ => scene.step(),
+        }
+    }
+    let limit = scene.level() + 200;
+    let is_final = |id: &String| scene.status(id)["finalized"] == true;
+    while !ids.iter().rev().step_by(49).all(is_final) {
+        assert!(scene.level() < limit, "{}", scene.get("/admin/injector/queues/total"));
+        scene.step();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (messages, senders) = scene.included();
+    let twice: Vec<_> = messages.iter().filter(|(_, count)| **count != 1).collect();
+    assert_eq!(twice, [], "more than once");
+    assert_eq!(messages.len(), 1000);
+    assert_eq!(senders.len(), 3, "{senders:?}");
+    assert!(ids.iter().step_by(37).all(is_final));
+    println!("{:?}, {} blocks, {senders:?}", begin.elapsed(), scene.level());
+}
+
+/// The life of a message, as the reference's node was recorded to tell it.
+#[test]
+fn the_life_of_a_message() {
+    let constants = json!({
+        "smart_rollup_commitment_period_in_blocks": 3,
+        "smart_rollup_challenge_window_in_blocks": 4,
+    });
+    let scene = Scene::new(constants, &["operator", "for", "echo", "with", "operators", "b1"]);
+    scene.step();
+    let workers = scene.get("/health")["active_workers"].to_string();
+    let kinds =
+        "injector (publish, add_messages, cement, timeout, refute, execute_outbox_message, publish_dal_commitment)";
+    assert!(workers.contains("[\"batcher\",\"running\"]") && workers.contains(kinds), "{workers}");
+    let order =
+        send(&scene.node, "POST", "/local/batcher/injection?order=7", &json!([hex::encode("first")]).to_string());
+    let id = order.unwrap()[0].as_str().unwrap().to_owned();
+    let content = hex::encode("first");
+    assert_eq!(scene.status(&id), json!({"content": content, "status": "pending_batch"}));
+    let queue = scene.get("/local/batcher/queue");
+    assert_eq!(queue, json!([{"order": "7", "id": id, "message": {"content": content, "counter": "0"}}]));
+
+    scene.step();
+    let operation = json!({"kind": "add_messages", "message": [content]});
+    let injected = eventually("it is injected", || Some(scene.status(&id)).filter(|s| s["status"] == "injected"));
+    assert_eq!((&injected["operation"], &injected["content"]), (&operation, &json!(content)));
+    assert_eq!(scene.get("/local/batcher/queue"), json!([]));
+    let hash = injected["layer1"]["operation_hash"].as_str().unwrap().to_owned();
+    let pending = scene.l1("/chains/main/mempool/pending_operations").to_string();
+    assert!(pending.contains(&hash), "{pending}");
+
+    scene.step();
+    let (level, block) = (scene.level(), scene.l1("/chains/main/blocks/head/hash"));
+    let included = eventually("it is included", || Some(scene.status(&id)).filter(|s| s["status"] == "included"));
+    let layer1 = json!({
+        "operation_hash": hash, "operation_index": injected["layer1"]["operation_index"],
+        "block_hash": block, "level": level,
+    });
+    let expected = json!({
+        "content": content, "status": "included", "operation": operation, "layer1": layer1,
+        "finalized": false, "cemented": false,
+    });
+    assert_eq!(included, expected);
+    scene.step();
+    scene.step();
+    assert_eq!(scene.status(&id)["finalized"], true);
+    let limit = level + 30;
+    let until = |what: &str, holds: &dyn Fn(&Value) -> bool| {
+        while !holds(&scene.status(&id)) {
+            assert!(scene.level() < limit, "not {what}: {}", scene.status(&id));
+            scene.step();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        scene.status(&id)
+    };
+    let committed = until("committed", &|status| status["status"] == "committed");
+    assert!(committed["commitment"]["inbox_level"].as_i64().unwrap() >= level, "{committed}");
+    let path = format!("/local/commitments/{}", committed["hash"].as_str().unwrap());
+    assert_eq!(scene.get(&path)["published_at_level"], committed["published_at_level"]);
+    until("cemented", &|status| status["cemented"] == true);
+
+    let total = scene.get("/admin/injector/queues/total");
+    assert_eq!(total["injectors"][0]["tags"].as_array().unwrap().len(), 7, "{total}");
+    send(&scene.node, "POST", "/local/batcher/injection", &json!(["00"]).to_string()).unwrap();
+    send(&scene.node, "DELETE", "/admin/batcher/queue", "").unwrap();
+    assert_eq!(scene.get("/local/batcher/queue"), json!([]));
+    assert_eq!(send(&scene.node, "POST", "/local/batcher/injection", "[\"zz\"]"), None);
+}
