@@ -1,5 +1,5 @@
 //! From a process that knows nothing to the end of a kernel's first run: the engine set up, the kernel validated, compiled or found
-//! compiled, and run. The kernel has 300 functions of some 2,000 instructions in 260 kB, as kernels written in Rust do.
+//! compiled, and run. The kernel has 300 functions of 1,900 instructions each, 960 kB in all.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
