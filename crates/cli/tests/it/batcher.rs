@@ -1,26 +1,15 @@
 //! Messages through the batcher of a node, seen from outside (`spec/node.md` §4.12, §4.15): whatever happens to the node
 //! and to the layer 1, each is included once.
 
-use crate::common::{PATIENCE, Program, SORU, ask, echo_kernel, eventually, free_port, run, send, word_after};
+use crate::common::manual::ManualLayer1;
+use crate::common::{PATIENCE, Program, SORU, ask, echo_kernel, eventually, free_port, send, word_after};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// Secret keys of the sandbox's accounts.
-const SECRETS: [&str; 5] = [
-    "edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh",
-    "edsk39qAm1fiMjgmPkw1EgQYkMzkJezLNewd7PLNHTkr6w9XA2zdfo",
-    "edsk4ArLQgBTLWG5FJmnGnT689VKoqhXwmDPBuGx3z4cvwU9MmrPZZ",
-    "edsk2uqQB9AY4FvioK2YMdfmyMrer5R8mGFyuaLLFfSRo8EoyNdht3",
-    "edsk4QLrcijEffxV31gGdN2HU7UpyJjA8drFoNcmnB28n89YjPNRFm",
-];
 
 /// A layer 1 that makes blocks when told to, a rollup, and a node that sends messages to it.
 struct Scene {
-    home: tempfile::TempDir,
-    layer1: String,
-    sandbox: Option<Program>,
+    layer1: ManualLayer1,
     node: String,
     words: Vec<String>,
     program: Option<Program>,
@@ -29,71 +18,27 @@ struct Scene {
 impl Scene {
     /// `node`: how the node is started after `run`, with `--rpc-port` and the like added.
     fn new(constants: Value, node: &[&str]) -> Scene {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join("constants.json"), constants.to_string()).unwrap();
-        let (layer1, port) = (format!("http://127.0.0.1:{}", free_port()), free_port().to_string());
+        let port = free_port().to_string();
         let mut scene = Scene {
-            home,
-            layer1,
-            sandbox: None,
+            layer1: ManualLayer1::new(&constants),
             node: format!("http://127.0.0.1:{port}"),
             words: vec![],
             program: None,
         };
-        scene.start_layer1();
-        let dir = scene.dir();
-        for (index, secret) in SECRETS.iter().enumerate() {
-            let (alias, secret) = (format!("b{}", index + 1), format!("unencrypted:{secret}"));
-            run(SORU, &dir, &scene.client(&["import", "secret", "key", &alias, &secret])).ok();
-        }
         let kernel = echo_kernel();
         let words = ["originate", "smart", "rollup", "echo", "from", "b5", "of", "kind", "wasm_2_0_0", "of", "type"];
-        let words = scene.client(&[&words[..], &["bytes", "with", "kernel", &kernel, "--burn-cap", "9"]].concat());
-        let command = std::thread::spawn(move || run(SORU, &dir, &words));
-        while !command.is_finished() {
-            scene.bake();
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let output = command.join().unwrap().ok();
+        let words = [&words[..], &["bytes", "with", "kernel", &kernel, "--burn-cap", "9"]].concat();
+        let output = scene.layer1.while_baking(&words);
         assert!(word_after(&output, "Operation found in block:").starts_with('B'), "{output}");
-        let words = [&["node", "-d", "w", "-E", &scene.layer1, "run"], node].concat();
+        let words = [&["node", "-d", "w", "-E", &scene.layer1.endpoint, "run"], node].concat();
         let further = ["--data-dir", "node", "--rpc-port", &port, "--reconnection-delay", "0.1", "--stop-with-stdin"];
         scene.words = words.into_iter().chain(further).map(str::to_owned).collect();
         scene.start_node();
         scene
     }
 
-    fn dir(&self) -> PathBuf {
-        self.home.path().to_owned()
-    }
-
-    fn client(&self, words: &[&str]) -> Vec<String> {
-        ["client", "-d", "w", "-E", &self.layer1].iter().chain(words).map(|word| (*word).to_owned()).collect()
-    }
-
-    fn start_layer1(&mut self) {
-        let address = self.layer1.trim_start_matches("http://");
-        let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", address, "--block-time", "manual"];
-        let words = [&words[..], &["--constants", "constants.json", "--stop-with-stdin"]].concat();
-        let program = Program::start(SORU, &self.dir(), &words);
-        program.says("RPC server listening on");
-        self.sandbox = Some(program);
-    }
-
-    /// Stops the layer 1, puts `from`'s chain into `to`'s place, and starts it again, its mempool empty.
-    fn copy_chain(&mut self, from: &str, to: &str) {
-        assert_eq!(self.sandbox.take().unwrap().stop(), Some(0));
-        let (from, to) = (self.dir().join(from), self.dir().join(to));
-        let _ = std::fs::remove_dir_all(&to);
-        std::fs::create_dir(&to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-        self.start_layer1();
-    }
-
     fn start_node(&mut self) {
-        let program = Program::start(SORU, &self.dir(), &self.words);
+        let program = Program::start(SORU, &self.layer1.dir(), &self.words);
         program.says("node is listening to");
         self.program = Some(program);
     }
@@ -103,22 +48,11 @@ impl Scene {
         self.program.take();
     }
 
-    fn l1(&self, path: &str) -> Value {
-        ask(&self.layer1, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
-    }
-
-    fn level(&self) -> i64 {
-        self.l1("/chains/main/blocks/head/header/shell")["level"].as_i64().unwrap()
-    }
-
-    fn bake(&self) {
-        ask(&self.layer1, "POST", "/sandbox/bake").unwrap();
-    }
-
     /// Makes a block and waits until the node has processed it.
     fn step(&self) {
-        self.bake();
-        let (path, head) = (format!("/global/block/{}/hash", self.level()), self.l1("/chains/main/blocks/head/hash"));
+        self.layer1.bake();
+        let (path, head) =
+            (format!("/global/block/{}/hash", self.layer1.level()), self.layer1.get("/chains/main/blocks/head/hash"));
         let begin = Instant::now();
         while ask(&self.node, "GET", &path).is_none_or(|reached| reached != head) {
             assert!(begin.elapsed() < PATIENCE, "the node does not reach {head}");
@@ -129,7 +63,7 @@ impl Scene {
     /// Waits until so many operations wait for a block.
     fn wait_for_operations(&self, count: usize) {
         eventually("operations are injected", || {
-            let pending = self.l1("/chains/main/mempool/pending_operations");
+            let pending = self.layer1.get("/chains/main/mempool/pending_operations");
             (pending["validated"].as_array().unwrap().len() >= count).then_some(())
         });
     }
@@ -153,8 +87,8 @@ impl Scene {
     /// How often each message is in the chain, with the senders.
     fn included(&self) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
         let (mut messages, mut senders) = (BTreeMap::new(), BTreeMap::new());
-        for level in 2..=self.level() {
-            for operation in self.l1(&format!("/chains/main/blocks/{level}/operations/3")).as_array().unwrap() {
+        for level in 2..=self.layer1.level() {
+            for operation in self.layer1.get(&format!("/chains/main/blocks/{level}/operations/3")).as_array().unwrap() {
                 for content in operation["contents"].as_array().unwrap() {
                     let applied = content["metadata"]["operation_result"]["status"] == "applied";
                     if applied && content["kind"] == "smart_rollup_add_messages" {
@@ -190,7 +124,7 @@ fn each_message_is_included_once() {
                 scene.start_node();
                 scene.step();
             }
-            6 | 14 => scene.copy_chain("l1", "saved"),
+            6 | 14 => scene.layer1.copy_chain("l1", "saved"),
             8 | 17 => {
                 scene.wait_for_operations(1);
                 scene.step();
@@ -198,30 +132,30 @@ fn each_message_is_included_once() {
                 if round == 8 {
                     // the node learns only later that layer 1 has left these blocks
                     scene.kill_node();
-                    scene.copy_chain("saved", "l1");
+                    scene.layer1.copy_chain("saved", "l1");
                     scene.start_node();
                 } else {
-                    scene.copy_chain("saved", "l1");
+                    scene.layer1.copy_chain("saved", "l1");
                 }
                 assert!(scene.included().0.len() < before, "layer 1 leaves some messages");
-                scene.bake();
+                scene.layer1.bake();
                 scene.step();
             }
             10 => {
                 scene.step();
                 scene.wait_for_operations(1);
                 scene.kill_node();
-                scene.bake();
+                scene.layer1.bake();
                 scene.start_node();
                 scene.step();
             }
             _ => scene.step(),
         }
     }
-    let limit = scene.level() + 200;
+    let limit = scene.layer1.level() + 200;
     let is_final = |id: &String| scene.status(id)["finalized"] == true;
     while !ids.iter().rev().step_by(49).all(is_final) {
-        assert!(scene.level() < limit, "{}", scene.get("/admin/injector/queues/total"));
+        assert!(scene.layer1.level() < limit, "{}", scene.get("/admin/injector/queues/total"));
         scene.step();
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -231,7 +165,7 @@ fn each_message_is_included_once() {
     assert_eq!(messages.len(), 1000);
     assert_eq!(senders.len(), 3, "{senders:?}");
     assert!(ids.iter().step_by(37).all(is_final));
-    println!("{:?}, {} blocks, {senders:?}", begin.elapsed(), scene.level());
+    println!("{:?}, {} blocks, {senders:?}", begin.elapsed(), scene.layer1.level());
 }
 
 /// The life of a message, as the reference's node was recorded to tell it.
@@ -261,11 +195,11 @@ fn the_life_of_a_message() {
     assert_eq!((&injected["operation"], &injected["content"]), (&operation, &json!(content)));
     assert_eq!(scene.get("/local/batcher/queue"), json!([]));
     let hash = injected["layer1"]["operation_hash"].as_str().unwrap().to_owned();
-    let pending = scene.l1("/chains/main/mempool/pending_operations").to_string();
+    let pending = scene.layer1.get("/chains/main/mempool/pending_operations").to_string();
     assert!(pending.contains(&hash), "{pending}");
 
     scene.step();
-    let (level, block) = (scene.level(), scene.l1("/chains/main/blocks/head/hash"));
+    let (level, block) = (scene.layer1.level(), scene.layer1.get("/chains/main/blocks/head/hash"));
     let included = eventually("it is included", || Some(scene.status(&id)).filter(|s| s["status"] == "included"));
     let layer1 = json!({
         "operation_hash": hash, "operation_index": injected["layer1"]["operation_index"],
@@ -282,7 +216,7 @@ fn the_life_of_a_message() {
     let limit = level + 30;
     let until = |what: &str, holds: &dyn Fn(&Value) -> bool| {
         while !holds(&scene.status(&id)) {
-            assert!(scene.level() < limit, "not {what}: {}", scene.status(&id));
+            assert!(scene.layer1.level() < limit, "not {what}: {}", scene.status(&id));
             scene.step();
             std::thread::sleep(Duration::from_millis(100));
         }

@@ -4,19 +4,11 @@
 //! They take minutes, so only the demo's game ([`crate::demo`]) is played in every run. All of them:
 //! `SORU_GAMES=1 cargo test -p soru --test it games -- --test-threads 2`
 
+use crate::common::manual::{ACCOUNTS, ManualLayer1};
 use crate::common::{ECHO, PATIENCE, Program, SORU, ask, eventually, free_port, run, word_after};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Accounts of the sandbox: address and secret key.
-const ACCOUNTS: [(&str, &str); 5] = [
-    ("tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx", "edsk3gUfUPyBSfrS9CCgmCiQsTCHGkviBDusMxDJstFtojtc1zcpsh"),
-    ("tz1gjaF81ZRRvdzjobyfVNsAeSC6PScjfQwN", "edsk39qAm1fiMjgmPkw1EgQYkMzkJezLNewd7PLNHTkr6w9XA2zdfo"),
-    ("tz1faswCTDciRzE4oJ9jn2Vm2dvjeyA9fUzU", "edsk4ArLQgBTLWG5FJmnGnT689VKoqhXwmDPBuGx3z4cvwU9MmrPZZ"),
-    ("tz1b7tUupMgCNw2cCLpKTkSD1NZzB5TkP2sv", "edsk2uqQB9AY4FvioK2YMdfmyMrer5R8mGFyuaLLFfSRo8EoyNdht3"),
-    ("tz1ddb9NMYHZi5UzPdzTZMYQQZoMub195zgv", "edsk4QLrcijEffxV31gGdN2HU7UpyJjA8drFoNcmnB28n89YjPNRFm"),
-];
 /// Who sends messages and originates.
 const AUTHOR: &str = "b5";
 /// The bond, in mutez.
@@ -45,9 +37,7 @@ struct Player {
 
 /// A layer 1 that makes blocks when told to, a rollup on it, and its nodes.
 struct Arena {
-    home: tempfile::TempDir,
-    layer1: String,
-    program: Option<Program>,
+    layer1: ManualLayer1,
     origination: i64,
     players: Vec<Player>,
 }
@@ -55,89 +45,27 @@ struct Arena {
 impl Arena {
     /// `kernel`: text of the kernel; `constants`: besides the usual ones of these games.
     fn new(kernel: &str, constants: Value) -> Arena {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().to_owned();
         let mut all = json!({
             "smart_rollup_commitment_period_in_blocks": 10,
             "smart_rollup_challenge_window_in_blocks": 10,
             "smart_rollup_timeout_period_in_blocks": 60,
         });
         all.as_object_mut().unwrap().extend(constants.as_object().unwrap().clone());
-        std::fs::write(dir.join("constants.json"), all.to_string()).unwrap();
-        std::fs::write(dir.join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
-        let address = format!("127.0.0.1:{}", free_port());
-        let layer1 = format!("http://{address}");
-        let mut arena = Arena { home, layer1, program: None, origination: 0, players: vec![] };
-        arena.start_layer1();
-        for (index, (_, secret)) in ACCOUNTS.iter().enumerate() {
-            let (alias, secret) = (format!("b{}", index + 1), format!("unencrypted:{secret}"));
-            run(SORU, &dir, &arena.client(&["import", "secret", "key", &alias, &secret])).ok();
-        }
+        let mut arena = Arena { layer1: ManualLayer1::new(&all), origination: 0, players: vec![] };
+        std::fs::write(arena.layer1.dir().join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
         let words = ["originate", "smart", "rollup", "game", "from", AUTHOR, "of", "kind", "wasm_2_0_0"];
         let words = [&words[..], &["of", "type", "bytes", "with", "kernel", "kernel.wasm", "--burn-cap", "9"]].concat();
-        let output = arena.while_baking(&words);
+        let output = arena.layer1.while_baking(&words);
         let block = word_after(&output, "Operation found in block:");
-        let header = arena.l1(&format!("/chains/main/blocks/{block}/header/shell"));
+        let header = arena.layer1.get(&format!("/chains/main/blocks/{block}/header/shell"));
         arena.origination = header["level"].as_i64().unwrap();
         arena
     }
 
-    fn start_layer1(&mut self) {
-        let address = self.layer1.trim_start_matches("http://");
-        let words = ["sandbox", "run", "--data-dir", "l1", "--rpc-addr", address, "--block-time", "manual"];
-        let words = [&words[..], &["--constants", "constants.json", "--stop-with-stdin"]].concat();
-        let program = Program::start(SORU, &self.dir(), &words);
-        program.says("RPC server listening on");
-        self.program = Some(program);
-    }
-
-    /// Stops the layer 1, puts `from`'s chain into `to`'s place, and starts it again.
-    fn copy_chain(&mut self, from: &str, to: &str) {
-        assert_eq!(self.program.take().unwrap().stop(), Some(0));
-        let (from, to) = (self.dir().join(from), self.dir().join(to));
-        let _ = std::fs::remove_dir_all(&to);
-        std::fs::create_dir(&to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-        self.start_layer1();
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.home.path().to_owned()
-    }
-
-    fn client(&self, words: &[&str]) -> Vec<String> {
-        ["client", "-d", "w", "-E", &self.layer1].iter().chain(words).map(|word| (*word).to_owned()).collect()
-    }
-
-    /// Runs a command of the client that waits for blocks.
-    fn while_baking(&self, words: &[&str]) -> String {
-        let (dir, words) = (self.dir(), self.client(words));
-        let command = std::thread::spawn(move || run(SORU, &dir, &words));
-        while !command.is_finished() {
-            self.bake();
-            std::thread::sleep(Duration::from_millis(300));
-        }
-        command.join().unwrap().ok()
-    }
-
-    #[track_caller]
-    fn l1(&self, path: &str) -> Value {
-        ask(&self.layer1, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
-    }
-
     fn rollup(&self, rest: &str) -> Value {
-        let rollup = self.l1("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
-        self.l1(&format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/{rest}"))
-    }
-
-    fn bake(&self) {
-        ask(&self.layer1, "POST", "/sandbox/bake").unwrap();
-    }
-
-    fn level(&self) -> i64 {
-        self.l1("/chains/main/blocks/head/header/shell")["level"].as_i64().unwrap()
+        let rollup =
+            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
+        self.layer1.get(&format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/{rest}"))
     }
 
     /// A level of the reference's scenarios, whose rollup is originated at level 2.
@@ -156,7 +84,8 @@ impl Arena {
     /// Starts the node of an account; gives its index.
     fn enter(&mut self, account: usize, mode: &str, plan: Option<&str>) -> usize {
         let (alias, data, port) = (format!("b{}", account + 1), format!("node{account}"), free_port().to_string());
-        let words = ["node", "-d", "w", "-E", &self.layer1, "run", mode, "for", "game", "with", "operators", &alias];
+        let words =
+            ["node", "-d", "w", "-E", &self.layer1.endpoint, "run", mode, "for", "game", "with", "operators", &alias];
         // the mempool of the layer 1 does not survive its restarts: what was in it is sent again soon
         let further = ["--reconnection-delay", "0.1", "--injection-ttl", "4", "--stop-with-stdin"];
         let words = [&words[..], &["--data-dir", &data, "--rpc-port", &port], &further].concat();
@@ -172,7 +101,7 @@ impl Arena {
     }
 
     fn start(&mut self, index: usize) {
-        let program = Program::start(SORU, &self.dir(), &self.players[index].words);
+        let program = Program::start(SORU, &self.layer1.dir(), &self.players[index].words);
         program.says("node is listening to");
         self.players[index].program = Some(program);
     }
@@ -191,8 +120,8 @@ impl Arena {
 
     /// Makes a block and waits until all nodes that run have processed it and had a moment to react.
     fn step(&mut self) -> i64 {
-        self.bake();
-        let (level, head) = (self.level(), self.l1("/chains/main/blocks/head/hash"));
+        self.layer1.bake();
+        let (level, head) = (self.layer1.level(), self.layer1.get("/chains/main/blocks/head/hash"));
         for player in self.players.iter_mut().filter(|player| !player.paused) {
             let Some(program) = &mut player.program else { continue };
             let (begin, path) = (Instant::now(), format!("/global/block/{level}/hash"));
@@ -214,27 +143,28 @@ impl Arena {
             let texts: Vec<String> = (0..5).map(|index| format!("\"{level} {index} +\"")).collect();
             let messages = format!("text:[{}]", texts.join(","));
             let words = ["-w", "none", "send", "smart", "rollup", "message", &messages, "from", AUTHOR];
-            run(SORU, &self.dir(), &self.client(&words)).ok();
+            run(SORU, &self.layer1.dir(), &self.layer1.client(&words)).ok();
             self.step();
         }
     }
 
     fn bond(&self, account: usize) -> String {
         let address = ACCOUNTS[account].0;
-        let bond = self.l1(&format!("/chains/main/blocks/head/context/contracts/{address}/frozen_bonds"));
+        let bond = self.layer1.get(&format!("/chains/main/blocks/head/context/contracts/{address}/frozen_bonds"));
         bond.as_str().unwrap().to_owned()
     }
 
     fn games(&self, account: usize) -> Vec<Value> {
         let address = ACCOUNTS[account].0;
-        match ask(&self.layer1, "GET", &self.staker(address, "games")) {
+        match ask(&self.layer1.endpoint, "GET", &self.staker(address, "games")) {
             Some(games) => games.as_array().unwrap().clone(),
             None => vec![],
         }
     }
 
     fn staker(&self, address: &str, rest: &str) -> String {
-        let rollup = self.l1("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
+        let rollup =
+            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
         format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/staker/{address}/{rest}")
     }
 
@@ -307,7 +237,7 @@ impl Scenario {
         if self.honest_first {
             // everybody has published by then, and no game can have started yet
             let ready = arena.origination + 16;
-            arena.until("all have published", 18, |arena| arena.level() >= ready);
+            arena.until("all have published", 18, |arena| arena.layer1.level() >= ready);
             losers.iter().for_each(|loser| arena.pause(*loser, true));
             let wanted = losers.len();
             arena.until("the honest node starts", 40, |arena| arena.games(0).len() == wanted);
@@ -326,7 +256,7 @@ impl Scenario {
             let level = arena.step();
             assert!(level < arena.origination + 200, "{}: level {level} and nobody lost", self.name);
         }
-        let levels = arena.level() - arena.origination;
+        let levels = arena.layer1.level() - arena.origination;
         for loser in &losers {
             if arena.players[*loser].program.is_some() {
                 arena.loses(*loser, "conflict resolved");
@@ -415,16 +345,16 @@ fn reorganisations_during_the_game() {
     let mut depths = vec![5, 3, 1];
     Scenario::new("reorganisations", &["5 7 11_000_000_001"]).play_with(move |arena, _| match (saved, depths.last()) {
         (None, Some(_)) => {
-            arena.copy_chain("l1", "saved");
-            saved = Some(arena.level());
+            arena.layer1.copy_chain("l1", "saved");
+            saved = Some(arena.layer1.level());
         }
-        (Some(level), Some(depth)) if arena.level() >= level + depth => {
-            arena.copy_chain("saved", "l1");
-            assert_eq!(arena.level(), level);
+        (Some(level), Some(depth)) if arena.layer1.level() >= level + depth => {
+            arena.layer1.copy_chain("saved", "l1");
+            assert_eq!(arena.layer1.level(), level);
             // the next block must be another one than before
             let message = format!("text:[\"after {depth}\"]");
             let words = ["-w", "none", "send", "smart", "rollup", "message", &message, "from", AUTHOR];
-            run(SORU, &arena.dir(), &arena.client(&words)).ok();
+            run(SORU, &arena.layer1.dir(), &arena.layer1.client(&words)).ok();
             depths.pop();
             saved = None;
         }
@@ -542,7 +472,8 @@ fn bailout_without_stake_is_refused() {
         return;
     }
     let arena = Arena::new(ECHO, json!({}));
-    let words = ["node", "-d", "w", "-E", &arena.layer1, "run", "bailout", "for", "game", "with", "operators", "b1"];
+    let words =
+        ["node", "-d", "w", "-E", &arena.layer1.endpoint, "run", "bailout", "for", "game", "with", "operators", "b1"];
     let words = [&words[..], &["--data-dir", "bailout", "--rpc-port", "0"]].concat();
-    run(SORU, &arena.dir(), &words).fails_saying(&["does not has any stake"]);
+    run(SORU, &arena.layer1.dir(), &words).fails_saying(&["does not has any stake"]);
 }

@@ -1,6 +1,7 @@
 //! Kernels made from seeds: modules of `wasm-smith`, which import nothing, and programs that do what kernels do, with calls of the
 //! host. All validate, and come to an end.
 
+use crate::hostile::leb;
 use std::fmt::Write;
 
 /// A source of numbers that is the same for the same seed (SplitMix64).
@@ -34,16 +35,6 @@ impl Random {
     }
 }
 
-fn leb(mut value: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value > 0x7f {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
 /// The module with the exports of a kernel in the place of its own; nothing if it has no function without parameters.
 fn as_kernel(module: &[u8]) -> Option<Vec<u8>> {
     use wasmparser::{Parser, Payload};
@@ -65,11 +56,11 @@ fn as_kernel(module: &[u8]) -> Option<Vec<u8>> {
         }
         sections.extend(payload.as_section().filter(|(id, _)| *id != 7));
     }
-    let exports = [&[2, 6][..], b"memory\x02\0", &[10], b"kernel_run\0", &leb(entry?)].concat();
+    let exports = [&[2, 6][..], b"memory\x02\0", &[10], b"kernel_run\0", &leb(entry? as u64)].concat();
     let mut out = module[..8].to_vec();
     let mut put = |id: u8, content: &[u8]| {
         out.push(id);
-        out.extend(leb(content.len()));
+        out.extend(leb(content.len() as u64));
         out.extend(content);
     };
     let mut sections = sections.into_iter().peekable();

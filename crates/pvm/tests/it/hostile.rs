@@ -10,7 +10,7 @@ use soru_tezos::hash::BlockHash;
 use soru_tezos::scalar::Level;
 use std::sync::{Arc, OnceLock};
 
-fn leb(mut value: u64) -> Vec<u8> {
+pub fn leb(mut value: u64) -> Vec<u8> {
     let mut out = Vec::new();
     while value > 0x7f {
         out.push((value & 0x7f) as u8 | 0x80);

@@ -1,6 +1,8 @@
 //! The binary as a user runs it: commands to their end, programs until dropped, each test in a directory of its own.
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod manual;
+
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
