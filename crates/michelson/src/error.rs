@@ -1,5 +1,6 @@
 //! What can go wrong with a script, carrying the protocol's own error ids (`spec/protocol.md` §9, Appendix A).
 
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use soru_tezos::contract::{Contract, Destination, Entrypoint};
 use soru_tezos::hash::ContractHash;
@@ -26,10 +27,23 @@ pub enum Lasting {
     Temporary,
     /// Will never be otherwise.
     Permanent,
+    /// May be gone on another branch of the chain.
+    Branch,
 }
 
 /// The contents of a stack, from the top, as types.
 pub type StackTypes = Vec<Micheline>;
+
+/// The stacks before and after an instruction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TypeMapEntry {
+    /// The instruction.
+    pub location: Location,
+    /// What it finds.
+    pub stack_before: StackTypes,
+    /// What it leaves; nothing when it always fails.
+    pub stack_after: StackTypes,
+}
 
 /// One problem of a trace.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,12 +85,16 @@ pub enum Problem {
     // of a contract as a whole
     IllTypedContract {
         code: Micheline,
+        /// What was known of the stacks, when that was asked for.
+        type_map: Vec<TypeMapEntry>,
     },
     IllTypedData {
         expected_type: Micheline,
         expression: Micheline,
     },
     IllFormedType {
+        /// Of which part of a script it is the type.
+        identifier: Option<&'static str>,
         expression: Micheline,
         location: Location,
     },
@@ -156,6 +174,15 @@ pub enum Problem {
     UnexpectedAnnotation {
         location: Location,
     },
+    UngroupedAnnotations {
+        location: Location,
+    },
+    UnexpectedDefaultEntrypoint {
+        location: Location,
+    },
+    EntrypointTooLong {
+        name: String,
+    },
     UnexpectedForgedValue {
         location: Location,
     },
@@ -174,6 +201,10 @@ pub enum Problem {
         location: Location,
         first: Micheline,
         other: Micheline,
+    },
+    InconsistentTypeSizes {
+        first: u32,
+        other: u32,
     },
     UnexpectedLazyStorage {
         location: Location,
@@ -295,6 +326,28 @@ pub enum Problem {
     // of global constants
     NonexistentGlobal,
     BadlyFormedGlobal,
+    GlobalTooDeep,
+    GlobalTooLarge,
+    // of tools
+    ViewNotFound {
+        contract: ContractHash,
+        view: String,
+    },
+    ViewedContractHasNoScript,
+    IllformedViewType {
+        entrypoint: Entrypoint,
+        ty: Micheline,
+    },
+    ViewNeverReturns {
+        entrypoint: Entrypoint,
+        callback: ContractHash,
+    },
+    ViewUnexpectedReturn {
+        entrypoint: Entrypoint,
+        callback: ContractHash,
+    },
+    ViewerUnexpectedStorage,
+    CannotSerializeLog,
     /// Typed code met a value of another type: a fault of this implementation, never of the script.
     Inconsistent {
         location: Location,
@@ -411,18 +464,23 @@ impl Problem {
             Self::RollupEntrypoint => ("operation.rollup_invalid_entrypoint", P, json!({})),
             Self::TooManyOperations => ("too_many_internal_operations", P, json!({})),
             Self::UnparsingTooDeep => ("michelson_v1.unparsing_stack_overflow", T, json!({})),
-            Self::IllTypedContract { code } => {
-                ("michelson_v1.ill_typed_contract", P, json!({ "ill_typed_code": code, "type_map": [] }))
+            Self::IllTypedContract { code, type_map } => {
+                ("michelson_v1.ill_typed_contract", P, json!({ "ill_typed_code": code, "type_map": type_map }))
             }
             Self::IllTypedData { expected_type, expression } => (
                 "michelson_v1.ill_typed_data",
                 P,
                 json!({ "expected_type": expected_type, "ill_typed_expression": expression }),
             ),
-            Self::IllFormedType { expression, location } => (
+            Self::IllFormedType { identifier: None, expression, location } => (
                 "michelson_v1.ill_formed_type",
                 P,
                 json!({ "ill_formed_expression": expression, "location": location }),
+            ),
+            Self::IllFormedType { identifier, expression, location } => (
+                "michelson_v1.ill_formed_type",
+                P,
+                json!({ "identifier": identifier, "ill_formed_expression": expression, "location": location }),
             ),
             Self::MissingScriptField { prim } => {
                 ("michelson_v1.missing_script_field", P, json!({ "prim": prim.name() }))
@@ -493,6 +551,13 @@ impl Problem {
             Self::UnexpectedAnnotation { location } => {
                 ("michelson_v1.unexpected_annotation", P, json!({ "location": location }))
             }
+            Self::UngroupedAnnotations { location } => {
+                ("michelson_v1.ungrouped_annotations", P, json!({ "location": location }))
+            }
+            Self::UnexpectedDefaultEntrypoint { location } => {
+                ("michelson_v1.unexpected_default_entrypoint", P, json!({ "location": location }))
+            }
+            Self::EntrypointTooLong { name } => ("michelson_v1.entrypoint_name_too_long", P, json!({ "name": name })),
             Self::UnexpectedForgedValue { location } => {
                 ("michelson_v1.unexpected_forged_value", P, json!({ "location": location }))
             }
@@ -520,6 +585,11 @@ impl Problem {
                 "michelson_v1.inconsistent_types",
                 P,
                 json!({ "loc": location, "first_type": first, "other_type": other }),
+            ),
+            Self::InconsistentTypeSizes { first, other } => (
+                "michelson_v1.inconsistent_type_sizes",
+                P,
+                json!({ "first_type_size": first, "other_type_size": other }),
             ),
             Self::UnexpectedLazyStorage { location } => {
                 ("michelson_v1.unexpected_lazy_storage", P, json!({ "loc": location }))
@@ -612,8 +682,23 @@ impl Problem {
                 ("michelson_v1.deprecated_instruction", P, json!({ "prim": prim.name() }))
             }
             Self::TypecheckingTooDeep => ("michelson_v1.typechecking_too_many_recursive_calls", T, json!({})),
-            Self::NonexistentGlobal => ("Nonexistent_global", P, json!({})),
-            Self::BadlyFormedGlobal => ("Badly_formed_constant_expression", P, json!({})),
+            Self::NonexistentGlobal => ("Nonexistent_global", Lasting::Branch, json!({})),
+            Self::BadlyFormedGlobal => ("Badly_formed_constant_expression", Lasting::Branch, json!({})),
+            Self::GlobalTooDeep => ("Expression_too_deep", Lasting::Branch, json!({})),
+            Self::GlobalTooLarge => ("Expression_too_large", Lasting::Branch, json!({})),
+            Self::ViewNotFound { contract, view } => ("viewNotFound", P, json!({ "contract": contract, "view": view })),
+            Self::ViewedContractHasNoScript => ("viewedContractHasNoScript", P, json!({})),
+            Self::IllformedViewType { entrypoint, ty } => {
+                ("illformedViewType", P, json!({ "entrypoint": entrypoint, "type": ty }))
+            }
+            Self::ViewNeverReturns { entrypoint, callback } => {
+                ("viewNeverReturns", P, json!({ "entrypoint": entrypoint, "callback": callback }))
+            }
+            Self::ViewUnexpectedReturn { entrypoint, callback } => {
+                ("viewUnexpectedReturn", P, json!({ "entrypoint": entrypoint, "callback": callback }))
+            }
+            Self::ViewerUnexpectedStorage => ("viewerUnexpectedStorage", P, json!({})),
+            Self::CannotSerializeLog => ("michelson_v1.cannot_serialize_log", T, json!({})),
             Self::Unsupported { location, prim } => {
                 ("michelson_v1.unsupported_by_soru", P, json!({ "location": location, "primitive_name": prim.name() }))
             }
@@ -628,6 +713,7 @@ impl Problem {
         let kind = match lasting {
             Lasting::Temporary => "temporary",
             Lasting::Permanent => "permanent",
+            Lasting::Branch => "branch",
         };
         let mut all = object(json!({ "kind": kind, "id": format!("{prefix}.{id}") }));
         all.extend(fields);

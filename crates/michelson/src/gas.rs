@@ -90,10 +90,14 @@ pub mod cost {
     pub const SIGNATURE: u64 = 370_000;
     /// Checking a BLS signature.
     pub const BLS_SIGNATURE: u64 = 1_600_000;
+    /// Reading a point of BLS12-381: whether it is one of the group.
+    pub const BLS_POINT: u64 = 100_000;
     /// An addition on BLS12-381.
     pub const BLS_ADD: u64 = 3_000;
     /// A multiplication of a point of BLS12-381.
     pub const BLS_MUL: u64 = 260_000;
+    /// A negation of a point of BLS12-381.
+    pub const BLS_NEG: u64 = 60_000;
     /// One pair of a pairing check.
     pub const PAIRING: u64 = 700_000;
     /// Reading something from the chain's storage.

@@ -5,12 +5,14 @@
 //! state stays outside, scripts see it through [`context::Chain`].
 #![forbid(unsafe_code)]
 
+pub mod constants;
 pub mod context;
 pub mod error;
 pub mod gas;
 pub mod interpret;
 pub mod lazy;
 pub mod node;
+mod normalize;
 pub mod run;
 mod store;
 pub mod syntax;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 /// Whose value it is, which decides over the ids of its big maps.
 #[derive(Debug, Clone)]
 pub(crate) enum Owner {
-    /// The argument of an operation: copies with temporary ids.
+    /// What goes along with an operation: copies with temporary ids.
     Temporary,
-    /// The storage of a new contract.
+    /// The storage of a new contract: copies.
     New,
     /// The storage of the contract that ran.
     Storage {
@@ -46,11 +46,18 @@ pub(crate) fn extract(
     owner: &Owner,
 ) -> Result<(Value, Vec<LazyStorageItem>)> {
     let nothing = BTreeSet::new();
-    let (before, argument) = match owner {
-        Owner::Storage { before, argument } => (before, argument),
-        _ => (&nothing, &nothing),
+    let mut taken = BTreeSet::new();
+    let before = match owner {
+        Owner::Storage { before, argument } => {
+            taken.extend(argument.difference(before).cloned());
+            before
+        }
+        // somebody else has them
+        Owner::Temporary | Owner::New => {
+            big_map_ids(value, ty, &mut taken);
+            &nothing
+        }
     };
-    let taken = argument.difference(before).cloned().collect();
     let temporary = matches!(owner, Owner::Temporary);
     let mut extraction = Extraction { typer, temporary, taken, diffs: Vec::new() };
     let value = extraction.walk(value, ty, 0)?;

@@ -5,13 +5,13 @@ mod chain;
 mod pattern;
 
 use crate::context::Chain;
-use crate::error::{Problem, ScriptError};
+use crate::error::ScriptError;
 use crate::gas::Gas;
 use crate::interpret::{Environment, Machine};
-use crate::node::Node;
+use crate::run::Typed;
 use crate::syntax::{Ast, SyntaxError, parse_script_ast};
-use crate::typecheck::{Instr, Place, Typer};
-use crate::types::{Parameter, Type};
+use crate::typecheck::Typer;
+use crate::types::Type;
 use crate::value::{Mode, Value};
 use chain::TestChain;
 use soru_tezos::contract::{Contract, Destination};
@@ -42,7 +42,7 @@ pub enum TztError {
     #[error("not a unit test: {0}")]
     Form(String),
     /// It ran, with another result.
-    #[error("got:      {got}\nexpected: {expected}")]
+    #[error("Got output: {got}\nExpected: {expected}")]
     Unexpected {
         /// The result.
         got: String,
@@ -50,8 +50,6 @@ pub enum TztError {
         expected: String,
     },
 }
-
-type Stack = Vec<(Type, Value)>;
 
 /// Runs the test in `text`.
 pub fn run(text: &str) -> Result<(), TztError> {
@@ -234,9 +232,9 @@ impl Test {
     }
 
     /// Type and value of each element of a stack, the top first.
-    fn stack_texts(&self, name: &str) -> Result<Vec<(Micheline, Micheline)>, TztError> {
+    fn stack_texts(&self, name: &str) -> Result<Vec<Typed>, TztError> {
         let element = |args: &[Ast]| match args {
-            [ty, value] => Ok((micheline(ty)?, micheline(value)?)),
+            [ty, value] => Ok(Typed { ty: micheline(ty)?, value: micheline(value)? }),
             _ => Err(form("Stack_elt takes a type and a value")),
         };
         items(self.field(name)?, "Stack_elt")?.into_iter().map(element).collect()
@@ -274,35 +272,17 @@ fn execute(
     environment: Environment,
     code: &Micheline,
     parameter: Option<&Micheline>,
-    input: &[(Micheline, Micheline)],
+    input: &[Typed],
 ) -> Result<Vec<(Type, Ast)>, ScriptError> {
     let mut machine = Machine::new(chain, gas, environment);
-    let typer = machine.typer();
-    let mut stack: Stack = Vec::new();
-    for (ty, value) in input.iter().rev() {
-        let ty = typer.parse_type(ty)?;
-        let value = typer.parse_data(value, &ty, true)?;
-        stack.push((ty, value));
-    }
-    let parameter = match parameter {
-        Some(ty) => Parameter::of(ty)?,
-        None => Parameter::plain(Type::unit()),
-    };
-    typer.legacy = true;
-    typer.place = Place { parameter: Some(parameter), view: false, lambda: false };
-    let code = typer.expand_constants(code)?;
-    let node = Node::new(&code)?;
-    let (types, values): (Vec<_>, Vec<_>) = stack.into_iter().unzip();
-    let (op, types) = typer.instruction(&node, types)?;
-    let code = [Instr { location: 0, op }].into();
-    let values = machine.run(&code, values)?;
-    let Some(types) = types else { return Err(Problem::Inconsistent { location: 0 }.into()) };
-    let show = |(ty, value): (Type, Value)| {
+    machine.typer().allow_legacy();
+    let show = |(ty, value): (Type, Value), typer: &mut Typer<'_>| {
         let shown = match &value {
-            Value::Operation(emitted) => pattern::operation(&emitted.operation.kind, machine.typer())?,
-            _ => pattern::of_micheline(&machine.typer().unparse(&value, &ty, Mode::Readable)?),
+            Value::Operation(emitted) => pattern::operation(&emitted.operation.kind, typer)?,
+            _ => pattern::of_micheline(&typer.unparse(&value, &ty, Mode::Readable)?),
         };
         Ok((ty, shown))
     };
-    types.into_iter().zip(values).rev().map(show).collect()
+    let left = machine.single(input, code, parameter)?;
+    left.into_iter().map(|element| show(element, machine.typer())).collect()
 }

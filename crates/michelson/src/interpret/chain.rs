@@ -66,7 +66,7 @@ impl Machine<'_> {
             _ => None,
         };
         let Value::Mutez(balance) = balance else { return self.inconsistent() };
-        let (initial, diff) = store::extract(&mut self.typer, &initial, ty, &store::Owner::New)?;
+        let (initial, diff) = store::extract(&mut self.typer, &initial, ty, &store::Owner::Temporary)?;
         let storage = self.typer.unparse(&initial, ty, Mode::Optimized)?;
         let code = self.typer.unparse_code(code, Mode::Optimized, 0)?;
         let tickets = store::tickets(&mut self.typer, &initial, ty)?;
@@ -90,12 +90,16 @@ impl Machine<'_> {
             return Ok(());
         };
         self.typer.gas.take(2 * cost::STORAGE_READ)?;
-        let stored = self.typer.chain.script(&contract).filter(|script| has_view(&script.code, name));
-        let Some(stored) = stored else {
+        let Some(stored) = self.typer.chain.script(&contract) else {
             self.push(Value::None);
             return Ok(());
         };
-        let script = Script::check(&mut self.typer, &stored.code)?;
+        let code = self.typer.expand_toplevel(stored.code)?;
+        if !has_view(&code, name) {
+            self.push(Value::None);
+            return Ok(());
+        }
+        let script = Script::check(&mut self.typer, &code)?;
         let view = script.views.get(name).filter(|view| view.input == *input && view.output == *output);
         let Some(view) = view else {
             self.push(Value::None);

@@ -7,18 +7,24 @@ mod collections;
 mod numbers;
 mod plain;
 mod tickets;
+mod trace;
+
+pub use trace::Step;
+use trace::Trace;
 
 use crate::context::Chain;
 use crate::error::{Location, Problem, Result};
 use crate::gas::{Gas, cost};
-use crate::typecheck::{Code, Instr, MAX_NESTING, Op, Typer};
-use crate::types::Type;
+use crate::node::Node;
+use crate::run::Typed;
+use crate::typecheck::{Code, Instr, MAX_NESTING, Op, Place, Typer};
+use crate::types::{Parameter, Type};
 use crate::value::{BigMap, Body, Extent, Lambda, Mode, Value};
 use imbl::{OrdMap, Vector};
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::ContractHash;
 use soru_tezos::key::PublicKeyHash;
-use soru_tezos::micheline::Prim;
+use soru_tezos::micheline::{Micheline, Prim};
 use soru_tezos::scalar::Mutez;
 use std::sync::Arc;
 
@@ -73,6 +79,11 @@ enum Frame {
     Return(Vec<Value>),
     /// The caller's stack and environment.
     ReturnFromView(Vec<Value>, Box<Environment>),
+    /// An instruction is done: its stack is to be written down.
+    Trace {
+        code: Code,
+        index: usize,
+    },
 }
 
 /// A script at work.
@@ -83,13 +94,14 @@ pub struct Machine<'a> {
     frames: Vec<Frame>,
     /// The instruction being run, for errors.
     location: Location,
+    trace: Option<Trace>,
 }
 
 impl<'a> Machine<'a> {
     /// A machine on a chain.
     pub fn new(chain: &'a mut dyn Chain, gas: &'a mut Gas, environment: Environment) -> Machine<'a> {
         let typer = Typer::new(chain, gas);
-        Machine { typer, environment, stack: Vec::new(), frames: Vec::new(), location: 0 }
+        Machine { typer, environment, stack: Vec::new(), frames: Vec::new(), location: 0, trace: None }
     }
 
     /// The typechecker on the same chain and gas.
@@ -102,12 +114,16 @@ impl<'a> Machine<'a> {
         self.stack = stack;
         self.frames.clear();
         self.call(code)?;
+        self.trace_start(code)?;
         while let Some(frame) = self.frames.last_mut() {
             if let Frame::Code { code, next } = frame {
                 let index = *next;
                 if index < code.len() {
                     *next += 1;
                     let code = code.clone();
+                    if self.trace.is_some() && code[index].types.is_some() {
+                        self.push_frame(Frame::Trace { code: code.clone(), index })?;
+                    }
                     self.step(&code[index])?;
                     continue;
                 }
@@ -117,6 +133,33 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(std::mem::take(&mut self.stack))
+    }
+
+    /// Checks and runs one instruction on a stack written as expressions, the top first; the stack it leaves, the top
+    /// first.
+    pub(crate) fn single(
+        &mut self,
+        input: &[Typed],
+        code: &Micheline,
+        parameter: Option<&Micheline>,
+    ) -> Result<Vec<(Type, Value)>> {
+        let typer = &mut self.typer;
+        let (mut types, mut values) = (Vec::with_capacity(input.len()), Vec::with_capacity(input.len()));
+        for element in input.iter().rev() {
+            let ty = typer.parse_type(&element.ty)?;
+            values.push(typer.parse_data(&element.value, &ty, true)?);
+            types.push(ty);
+        }
+        let parameter = match parameter {
+            Some(ty) => Parameter::of(ty)?,
+            None => Parameter::plain(Type::unit()),
+        };
+        typer.place = Place { parameter: Some(parameter), view: false, lambda: false };
+        let code = typer.expand_constants(code)?;
+        let (op, types) = typer.instruction(&Node::new(&code)?, types)?;
+        let values = self.run(&[Instr { location: 0, op, types: None }].into(), values)?;
+        let Some(types) = types else { return self.inconsistent() };
+        Ok(types.into_iter().zip(values).rev().collect())
     }
 
     fn push_frame(&mut self, frame: Frame) -> Result<()> {
@@ -334,6 +377,7 @@ impl<'a> Machine<'a> {
                 let value = self.pop()?;
                 self.push(Value::some(value));
             }
+            Frame::Trace { code, index } => self.trace_step(&code[index], true)?,
             Frame::Return(caller) => {
                 let result = self.pop()?;
                 self.stack = caller;

@@ -3,11 +3,12 @@
 use super::Machine;
 use crate::error::{Problem, Result};
 use crate::gas::cost;
-use crate::value::Value;
+use crate::value::{Fr, Value, pairings_cancel};
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use soru_tezos::micheline::Prim;
 use soru_tezos::scalar::Mutez;
+use std::sync::Arc;
 
 /// Most bits a number is shifted by.
 const MAX_SHIFT: u32 = 256;
@@ -71,9 +72,50 @@ impl Machine<'_> {
                 let rest = a.0.checked_rem(b.0);
                 Value::option(rest.map(|rest| Value::pair(Value::int(a.0 / b.0), Value::Mutez(Mutez(rest)))))
             }
-            _ => return self.inconsistent(),
+            (prim, a, b) => return self.on_curve(prim, a, b),
         };
         self.push(result);
+        Ok(())
+    }
+
+    /// Addition and multiplication on BLS12-381.
+    fn on_curve(&mut self, prim: Prim, a: Value, b: Value) -> Result<()> {
+        let point = matches!(a, Value::BlsG1(_) | Value::BlsG2(_));
+        self.typer.gas.take(match (prim, point) {
+            (Prim::MUL, true) => cost::BLS_MUL,
+            _ => cost::BLS_ADD,
+        })?;
+        let result = match (prim, a, b) {
+            (Prim::ADD, Value::BlsG1(a), Value::BlsG1(b)) => Some(Value::BlsG1(Arc::new(a.plus(&b)))),
+            (Prim::ADD, Value::BlsG2(a), Value::BlsG2(b)) => Some(Value::BlsG2(Arc::new(a.plus(&b)))),
+            (Prim::ADD, Value::BlsFr(a), Value::BlsFr(b)) => Some(Value::BlsFr(Arc::new(&*a + &*b))),
+            (Prim::MUL, Value::BlsG1(a), Value::BlsFr(b)) => a.times(&b).map(|point| Value::BlsG1(Arc::new(point))),
+            (Prim::MUL, Value::BlsG2(a), Value::BlsFr(b)) => a.times(&b).map(|point| Value::BlsG2(Arc::new(point))),
+            (Prim::MUL, Value::BlsFr(a), Value::BlsFr(b)) => Some(Value::BlsFr(Arc::new(&*a * &*b))),
+            (Prim::MUL, Value::BlsFr(a), Value::Int(b)) | (Prim::MUL, Value::Int(b), Value::BlsFr(a)) => {
+                Some(Value::BlsFr(Arc::new(&*a * &Fr::from(&b))))
+            }
+            _ => None,
+        };
+        match result {
+            Some(result) => self.push(result),
+            None => return self.inconsistent(),
+        }
+        Ok(())
+    }
+
+    /// Whether the pairings of a list of pairs of points cancel each other out.
+    pub(super) fn pairing_check(&mut self) -> Result<()> {
+        let Value::List(pairs) = self.pop()? else { return self.inconsistent() };
+        self.typer.gas.take(cost::PAIRING.saturating_mul(pairs.len() as u64 + 1))?;
+        let mut points = Vec::with_capacity(pairs.len());
+        for pair in &pairs {
+            let Value::Pair(pair) = pair else { return self.inconsistent() };
+            let (Value::BlsG1(a), Value::BlsG2(b)) = (&pair.0, &pair.1) else { return self.inconsistent() };
+            points.push((&**a, &**b));
+        }
+        let cancel = pairings_cancel(points.into_iter());
+        self.push(Value::Bool(cancel));
         Ok(())
     }
 
@@ -107,6 +149,22 @@ impl Machine<'_> {
         let result = match (prim, operand) {
             (Prim::ABS, Value::Int(value)) => Value::Int(value.magnitude().clone().into()),
             (Prim::NEG, Value::Int(value)) => Value::Int(-value),
+            (Prim::NEG, Value::BlsFr(value)) => Value::BlsFr(Arc::new(-&*value)),
+            (Prim::NEG, Value::BlsG1(point)) => {
+                self.typer.gas.take(cost::BLS_NEG)?;
+                match point.negated() {
+                    Some(point) => Value::BlsG1(Arc::new(point)),
+                    None => return self.inconsistent(),
+                }
+            }
+            (Prim::NEG, Value::BlsG2(point)) => {
+                self.typer.gas.take(2 * cost::BLS_NEG)?;
+                match point.negated() {
+                    Some(point) => Value::BlsG2(Arc::new(point)),
+                    None => return self.inconsistent(),
+                }
+            }
+            (Prim::INT, Value::BlsFr(value)) => Value::Int(value.to_int()),
             (Prim::NOT, Value::Bool(value)) => Value::Bool(!value),
             (Prim::NOT, Value::Int(value)) => Value::Int(-value - 1),
             (Prim::NOT, Value::Bytes(bytes)) => Value::bytes(bytes.iter().map(|byte| !byte).collect::<Vec<_>>()),

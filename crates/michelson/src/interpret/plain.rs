@@ -42,6 +42,7 @@ impl Machine<'_> {
             Prim::BLAKE2B | Prim::SHA256 | Prim::SHA512 | Prim::KECCAK | Prim::SHA3 => return self.hash(prim),
             Prim::READ_TICKET | Prim::SPLIT_TICKET | Prim::JOIN_TICKETS => return self.ticket(prim),
             Prim::SET_DELEGATE => return self.set_delegate(),
+            Prim::PAIRING_CHECK => return self.pairing_check(),
             Prim::SWAP => {
                 let top = self.stack.len();
                 if top < 2 {

@@ -49,9 +49,24 @@ pub struct Span {
     pub stop: Position,
 }
 
+impl fmt::Display for Span {
+    /// In the reference client's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, stop) = (self.start, self.stop);
+        if start.line != stop.line {
+            let (from, to) = (start.line, stop.line);
+            write!(f, "From line {from} character {} to line {to} character {}", start.column, stop.column)
+        } else if start.column == stop.column {
+            write!(f, "At line {} character {}", start.line, start.column)
+        } else {
+            write!(f, "At line {} characters {} to {}", start.line, start.column, stop.column)
+        }
+    }
+}
+
 /// Why a text is no Michelson, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {problem}", span.start)]
+#[error("{span}, {problem}")]
 pub struct SyntaxError {
     /// Where.
     pub span: Span,
@@ -63,29 +78,29 @@ pub struct SyntaxError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum SyntaxProblem {
-    #[error("unexpected character '{0}'")]
+    #[error("unexpected character `{0}`")]
     Character(char),
-    #[error("unknown escape sequence '\\{0}' in a string (known: \\n \\t \\b \\r \\\\ \\\")")]
+    #[error("undefined escape sequence \"\\{0}\"")]
     Escape(char),
-    #[error("this string does not end before the end of the line")]
+    #[error("unterminated string")]
     UnterminatedString,
-    #[error("this comment does not end")]
+    #[error("unterminated comment")]
     UnterminatedComment,
-    #[error("a '-' must be followed by digits")]
+    #[error("unterminated integer")]
     LoneMinus,
-    #[error("a blank is missing between a number and what follows")]
+    #[error("missing break after number")]
     BreakAfterNumber,
-    #[error("bytes need an even number of hexadecimal digits")]
+    #[error("invalid hex bytes: an even number of digits is wanted")]
     OddHex,
-    #[error("annotation longer than {MAX_ANNOTATION} characters")]
+    #[error("annotation exceeded maximum length ({MAX_ANNOTATION} chars)")]
     LongAnnotation,
-    #[error("an annotation must follow a primitive")]
+    #[error("unexpected annotation: it must follow a primitive")]
     MisplacedAnnotation,
-    #[error("'{0}' is unexpected here")]
+    #[error("unexpected {}", token(.0))]
     Token(&'static str),
-    #[error("{0} is never closed")]
+    #[error("unclosed {}", token(.0))]
     Unclosed(&'static str),
-    #[error("an expression is missing")]
+    #[error("missing expression")]
     Missing,
     #[error("a ';' is missing before this expression")]
     MissingSemicolon,
@@ -95,10 +110,19 @@ pub enum SyntaxProblem {
     Deep,
     #[error("the text is longer than {MAX_TEXT} bytes")]
     Long,
-    #[error("'{0}' is not a Michelson primitive or macro")]
+    #[error("unknown primitive {0}")]
     UnknownPrimitive(String),
     #[error(transparent)]
     Macro(MacroProblem),
+}
+
+/// What punctuation is called.
+fn token(text: &str) -> &'static str {
+    match text {
+        "(" | ")" => "parenthesis",
+        "{" | "}" => "curly brace",
+        _ => "semi colon",
+    }
 }
 
 /// A parsed text: the expression with macros expanded, and where each of its nodes stands.

@@ -22,14 +22,17 @@ pub(super) fn view_name(node: &Node<'_>) -> Result<String> {
 }
 
 impl Typer<'_> {
-    fn entrypoint_annotation(&self, node: &Node<'_>) -> Result<Option<Entrypoint>> {
-        let mut names = node.annots().iter().filter_map(|annot| annot.strip_prefix('%'));
-        let (name, more) = (names.next(), names.next());
-        let wrong = || Problem::UnexpectedAnnotation { location: node.location }.into();
-        match (name, more) {
-            (_, Some(_)) => Err(wrong()),
-            (Some(name), None) if !name.is_empty() => name.parse().map(Some).map_err(|_| wrong()),
-            _ => Ok(None),
+    /// The entrypoint an annotation names. `default` is not written out, but in `SELF`.
+    fn entrypoint_annotation(&self, node: &Node<'_>, strict: bool) -> Result<Option<Entrypoint>> {
+        let name = node.annots().iter().find_map(|annot| annot.strip_prefix('%')).filter(|name| !name.is_empty());
+        let location = node.location;
+        match name {
+            Some("default") if strict => Err(Problem::UnexpectedDefaultEntrypoint { location }.into()),
+            Some(name) => match name.parse() {
+                Ok(entrypoint) => Ok(Some(entrypoint)),
+                Err(_) => Err(Problem::EntrypointTooLong { name: name.to_owned() }.into()),
+            },
+            None => Ok(None),
         }
     }
 
@@ -59,7 +62,7 @@ impl Typer<'_> {
     fn self_contract(&mut self, node: &Node<'_>, mut stack: Stack) -> Judgement {
         let [] = node.args()?;
         let (location, prim) = (node.location, Prim::SELF);
-        let entrypoint = self.entrypoint_annotation(node)?.unwrap_or_default();
+        let entrypoint = self.entrypoint_annotation(node, false)?.unwrap_or_default();
         let Some(parameter) = self.place.parameter.as_ref().filter(|_| !self.place.lambda) else {
             let context = if self.place.view && !self.place.lambda { "View" } else { "Lambda" };
             return Err(Problem::ForbiddenInstruction { location, context, prim }.into());
@@ -72,7 +75,7 @@ impl Typer<'_> {
     fn contract_instr(&mut self, node: &Node<'_>, mut stack: Stack) -> Judgement {
         let [ty] = node.args()?;
         let ty = self.type_of(ty, Allow::PASSABLE)?;
-        let entrypoint = self.entrypoint_annotation(node)?;
+        let entrypoint = self.entrypoint_annotation(node, true)?;
         match stack.pop() {
             Some(top) if *top.kind() == Kind::Address => {}
             top => {
@@ -114,7 +117,7 @@ impl Typer<'_> {
         }
         self.depth_step()?;
         let place = std::mem::take(&mut self.place);
-        let script = Script::check(self, code.expr);
+        let script = Script::check_node(self, code);
         self.place = place;
         self.depth -= 1;
         let script = script?;
@@ -142,7 +145,7 @@ impl Typer<'_> {
         self.not_in_view(node, Prim::EMIT)?;
         let before = stack.clone();
         let Some(found) = stack.pop() else { return self.bad_stack(node, 1, &before) };
-        let tag = self.entrypoint_annotation(node)?.unwrap_or_default();
+        let tag = self.entrypoint_annotation(node, true)?.unwrap_or_default();
         let (ty, expr) = match &node.children[..] {
             [] => (found.clone(), found.to_micheline()),
             [ty] => (self.type_of(ty, Allow::PACKABLE)?, ty.expr.clone()),

@@ -1,7 +1,7 @@
 //! Sequences, branches, loops, functions: instructions with code in them; and the dispatch over all instructions.
 
-use super::{Code, Instr, Judgement, Op, Stack, Typer, shown};
-use crate::error::{Location, Problem, Result};
+use super::{Around, Code, Instr, Judgement, Op, Stack, Typer, annotations, shown};
+use crate::error::{Location, Problem, Result, TypeMapEntry};
 use crate::gas::cost;
 use crate::node::Node;
 use crate::types::{Allow, Kind, Type};
@@ -20,8 +20,10 @@ impl Typer<'_> {
             let Some(before) = stack else {
                 return Err(Problem::FailNotInTailPosition { location: item.location }.into());
             };
+            let types = (self.keep_types && item.as_seq().is_none()).then(|| before.clone());
             let (op, after) = self.instruction(item, before)?;
-            code.push(Instr { location: item.location, op });
+            let types = types.map(|before| Box::new(Around { before, after: after.clone() }));
+            code.push(Instr { location: item.location, op, types });
             stack = after;
         }
         self.depth -= 1;
@@ -30,6 +32,21 @@ impl Typer<'_> {
 
     /// Checks one instruction.
     pub(crate) fn instruction(&mut self, node: &Node<'_>, stack: Stack) -> Judgement {
+        let before = self.log.is_some().then(|| shown(&stack));
+        let judgement = self.judge(node, stack)?;
+        if let (Some(log), Some(stack_before)) = (&mut self.log, before) {
+            let failing = matches!(judgement.0, Op::Failwith(_) | Op::Plain(Prim::NEVER));
+            let stack_after = judgement.1.as_deref().map(shown).or_else(|| failing.then(Vec::new));
+            // sequences say nothing that their items do not
+            let counts = node.as_seq().is_none_or(<[_]>::is_empty);
+            if let (Some(stack_after), true) = (stack_after, counts) {
+                log.push(TypeMapEntry { location: node.location, stack_before, stack_after });
+            }
+        }
+        Ok(judgement)
+    }
+
+    fn judge(&mut self, node: &Node<'_>, stack: Stack) -> Judgement {
         self.gas.take(cost::CHECK_INSTRUCTION)?;
         let Some((prim, args)) = node.as_prim() else {
             return match node.as_seq() {
@@ -37,6 +54,7 @@ impl Typer<'_> {
                 None => Err(node.wrong_kind(&["primitiveApplication", "sequence"]).into()),
             };
         };
+        annotations::check(node, prim)?;
         match (prim, args.len()) {
             (Prim::DROP, _) => self.drop_instr(node, stack),
             (Prim::DUP, _) => self.dup(node, stack),
@@ -89,7 +107,7 @@ impl Typer<'_> {
                 _,
             ) => self.chain_instr(node, prim, stack),
             (Prim::CREATE_ACCOUNT | Prim::STEPS_TO_QUOTA, _) => Err(Problem::DeprecatedInstruction { prim }.into()),
-            (Prim::SAPLING_EMPTY_STATE | Prim::SAPLING_VERIFY_UPDATE | Prim::OPEN_CHEST | Prim::PAIRING_CHECK, _) => {
+            (Prim::SAPLING_EMPTY_STATE | Prim::SAPLING_VERIFY_UPDATE | Prim::OPEN_CHEST, _) => {
                 Err(Problem::Unsupported { location: node.location, prim }.into())
             }
             _ if is_instruction(prim) => self.plain(node, prim, stack),
@@ -284,7 +302,7 @@ impl Typer<'_> {
             error.within(Problem::BadStackItem { level: 1 }).within(Problem::BadStack {
                 location,
                 prim,
-                portion: 2,
+                portion: if prim == Prim::TRANSFER_TOKENS { 4 } else { 2 },
                 stack: shown(stack),
             })
         })
@@ -434,7 +452,8 @@ impl Typer<'_> {
     }
 }
 
-fn namespace(prim: Prim) -> &'static str {
+/// What a primitive is, as errors call it.
+pub(crate) fn namespace(prim: Prim) -> &'static str {
     let name = prim.name();
     match prim {
         Prim::parameter | Prim::storage | Prim::code | Prim::view => "keyword",

@@ -17,6 +17,17 @@ pub struct Instr {
     pub location: Location,
     /// What it does.
     pub op: Op,
+    /// The types of the stack before and after it, where executions are traced.
+    pub types: Option<Box<Around>>,
+}
+
+/// The types of the stack around an instruction, the top last.
+#[derive(Debug)]
+pub struct Around {
+    /// What it finds.
+    pub before: Vec<Type>,
+    /// What it leaves; none when it always fails.
+    pub after: Option<Vec<Type>>,
 }
 
 /// What an instruction does. Types are kept only where running needs them.

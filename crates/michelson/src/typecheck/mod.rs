@@ -1,5 +1,6 @@
 //! The typechecker: Micheline code to typed instructions. Stacks are vectors with the top at the end.
 
+mod annotations;
 mod chain;
 mod control;
 mod instruction;
@@ -7,15 +8,17 @@ mod operators;
 mod script;
 mod stack;
 
-pub use instruction::{Code, Instr, Op};
+pub(crate) use annotations::check_type as check_type_annotations;
+pub(crate) use control::namespace;
+pub use instruction::{Around, Code, Instr, Op};
 pub(crate) use script::section;
 pub use script::{Script, View};
 
 use crate::context::Chain;
-use crate::error::{Location, Problem, Result, StackTypes};
+use crate::error::{Location, Problem, Result, ScriptError, StackTypes, TypeMapEntry};
 use crate::gas::{Gas, cost};
 use crate::node::Node;
-use crate::types::{Allow, Parameter, Type};
+use crate::types::{Allow, Parameter, Type, differences};
 use crate::value::{Address, Value};
 use soru_tezos::blake2b;
 use soru_tezos::contract::{Contract, Destination};
@@ -37,6 +40,10 @@ pub struct Typer<'a> {
     pub(crate) legacy: bool,
     /// What the code being checked is.
     pub(crate) place: Place,
+    /// Stacks around every instruction, the innermost first, when they are wanted.
+    pub(crate) log: Option<Vec<TypeMapEntry>>,
+    /// Whether instructions keep the types of the stacks around them.
+    pub(crate) keep_types: bool,
 }
 
 /// Where code stands: not every instruction is allowed everywhere.
@@ -62,7 +69,22 @@ pub(crate) fn shown(stack: &[Type]) -> StackTypes {
 impl<'a> Typer<'a> {
     /// A typechecker on `chain`, paid from `gas`.
     pub fn new(chain: &'a mut dyn Chain, gas: &'a mut Gas) -> Typer<'a> {
-        Typer { chain, gas, depth: 0, legacy: false, place: Place::default() }
+        Typer { chain, gas, depth: 0, legacy: false, place: Place::default(), log: None, keep_types: false }
+    }
+
+    /// Allows what only contracts may use that are already on the chain.
+    pub fn allow_legacy(&mut self) {
+        self.legacy = true;
+    }
+
+    /// Keeps a map of the stacks around the instructions that are checked from here on.
+    pub fn keep_type_map(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// That map, the last instruction first.
+    pub fn type_map(&self) -> Vec<TypeMapEntry> {
+        self.log.iter().flatten().rev().cloned().collect()
     }
 
     pub(crate) fn depth_step(&mut self) -> Result<()> {
@@ -90,7 +112,7 @@ impl<'a> Typer<'a> {
         if found == wanted {
             return Ok(());
         }
-        Err(Problem::InconsistentTypes { location, first: found.to_micheline(), other: wanted.to_micheline() }.into())
+        Err(ScriptError { trace: differences(location, found, wanted) })
     }
 
     /// Refuses stacks that differ.
@@ -142,7 +164,8 @@ impl<'a> Typer<'a> {
                 let Some(script) = self.chain.script(&hash) else {
                     return Err(Problem::InvalidContract { location, contract }.into());
                 };
-                let Some(parameter) = section(&script.code, Prim::parameter) else {
+                let code = self.expand_toplevel(script.code)?;
+                let Some(parameter) = section(&code, Prim::parameter) else {
                     return Err(Problem::InvalidContract { location, contract }.into());
                 };
                 (parameter.clone(), Some(contract))
@@ -155,7 +178,7 @@ impl<'a> Typer<'a> {
                 (parameter, None)
             }
         };
-        let parameter = Parameter::of(&parameter)?;
+        let parameter = Parameter::of(&self.expand_constants(&parameter)?)?;
         self.gas.take(cost::CHECK_TYPE * u64::from(parameter.ty.size()))?;
         let entry = parameter.find(&address.entrypoint)?;
         self.same_type(location, &entry.ty, ty).map_err(|error| match contract {

@@ -2,11 +2,11 @@
 
 use super::chain::view_name;
 use super::{Code, Place, Typer};
+use crate::constants;
 use crate::error::{Problem, Result};
 use crate::gas::cost;
 use crate::node::Node;
 use crate::types::{Allow, Parameter, Type};
-use soru_tezos::hash::ScriptExprHash;
 use soru_tezos::micheline::{Micheline, Prim};
 use std::collections::BTreeMap;
 
@@ -47,17 +47,21 @@ impl Script {
     /// Typechecks a script.
     pub fn check(typer: &mut Typer<'_>, code: &Micheline) -> Result<Script> {
         let expanded = typer.expand_constants(code)?;
-        let code = &expanded;
-        let node = Node::new(code)?;
-        let ill_typed = || Problem::IllTypedContract { code: code.clone() };
-        let sections = Sections::of(&node).map_err(|error| error.within(ill_typed()))?;
-        let parameter =
-            Parameter::parse(sections.parameter).map_err(|error| error.within(ill_formed(code, sections.parameter)))?;
+        Script::check_node(typer, &Node::new(&expanded)?)
+    }
+
+    /// Typechecks a script that is part of another, its global constants filled in.
+    pub(crate) fn check_node(typer: &mut Typer<'_>, node: &Node<'_>) -> Result<Script> {
+        let code = node.expr;
+        let ill_typed = |type_map| Problem::IllTypedContract { code: code.clone(), type_map };
+        let sections = Sections::of(node).map_err(|error| error.within(ill_typed(Vec::new())))?;
+        let parameter = Parameter::parse(sections.parameter)
+            .map_err(|error| error.within(ill_formed("parameter", code, sections.parameter)))?;
         let storage = typer
             .type_of(sections.storage, Allow::STORABLE)
-            .map_err(|error| error.within(ill_formed(code, sections.storage)))?;
+            .map_err(|error| error.within(ill_formed("storage", code, sections.storage)))?;
         typer.gas.take(cost::CHECK_TYPE * u64::from(parameter.ty.size()))?;
-        Script::bodies(typer, &sections, parameter, storage).map_err(|error| error.within(ill_typed()))
+        Script::bodies(typer, &sections, parameter, storage).map_err(|error| error.within(ill_typed(typer.type_map())))
     }
 
     fn bodies(
@@ -78,8 +82,12 @@ impl Script {
             if views.contains_key(&name) {
                 return Err(Problem::DuplicatedViewName { location }.into());
             }
-            let input = typer.type_of(input, Allow::VIEW)?;
-            let output = typer.type_of(output, Allow::VIEW)?;
+            let input = typer
+                .type_of(input, Allow::VIEW)
+                .map_err(|error| error.within(ill_formed("arg of view", input.expr, input)))?;
+            let output = typer
+                .type_of(output, Allow::VIEW)
+                .map_err(|error| error.within(ill_formed("return of view", output.expr, output)))?;
             typer.place = Place { parameter: None, view: true, lambda: false };
             let code = typer.view_body(body, &input, &storage, &output)?;
             views.insert(name, View { input, output, code });
@@ -89,8 +97,8 @@ impl Script {
     }
 }
 
-fn ill_formed(code: &Micheline, node: &Node<'_>) -> Problem {
-    Problem::IllFormedType { expression: code.clone(), location: node.location }
+fn ill_formed(part: &'static str, expression: &Micheline, node: &Node<'_>) -> Problem {
+    Problem::IllFormedType { identifier: Some(part), expression: expression.clone(), location: node.location }
 }
 
 struct Sections<'n, 'a> {
@@ -141,31 +149,11 @@ impl<'n, 'a> Sections<'n, 'a> {
 impl Typer<'_> {
     /// The expression with its global constants filled in.
     pub(crate) fn expand_constants(&mut self, expr: &Micheline) -> Result<Micheline> {
-        self.expand_at(expr, 0)
+        constants::expand(expr, self.gas, &|hash| self.chain.global_constant(hash))
     }
 
-    fn expand_at(&mut self, expr: &Micheline, depth: usize) -> Result<Micheline> {
-        if depth > crate::node::MAX_DEPTH {
-            return Err(Problem::TypecheckingTooDeep.into());
-        }
-        self.gas.take(cost::PARSE_NODE / 4)?;
-        Ok(match expr {
-            Micheline::Seq(items) => {
-                Micheline::Seq(items.iter().map(|item| self.expand_at(item, depth + 1)).collect::<Result<_>>()?)
-            }
-            Micheline::Prim(app) if app.prim == Prim::constant => {
-                let [Micheline::String(hash)] = &app.args[..] else { return Err(Problem::BadlyFormedGlobal.into()) };
-                let hash: ScriptExprHash = hash.parse().map_err(|_| Problem::BadlyFormedGlobal)?;
-                self.gas.take(cost::STORAGE_READ)?;
-                let constant = self.chain.global_constant(&hash).ok_or(Problem::NonexistentGlobal)?;
-                self.expand_at(&constant, depth + 1)?
-            }
-            Micheline::Prim(app) => {
-                let mut app = app.clone();
-                app.args = app.args.iter().map(|arg| self.expand_at(arg, depth + 1)).collect::<Result<_>>()?;
-                Micheline::Prim(app)
-            }
-            leaf => leaf.clone(),
-        })
+    /// A stored script whose sections are there to be found: constants in it are filled in if there are any.
+    pub(crate) fn expand_toplevel(&mut self, code: Micheline) -> Result<Micheline> {
+        if constants::are_in(&code) { self.expand_constants(&code) } else { Ok(code) }
     }
 }

@@ -15,6 +15,16 @@ pub enum Side {
     Right,
 }
 
+impl Side {
+    /// The constructor that takes this step.
+    pub fn prim(self) -> Prim {
+        match self {
+            Side::Left => Prim::Left,
+            Side::Right => Prim::Right,
+        }
+    }
+}
+
 /// An entrypoint of a parameter type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntrypointType {
@@ -53,16 +63,24 @@ impl Parameter {
 
     /// Reads a parameter type.
     pub fn parse(node: &Node<'_>) -> Result<Parameter> {
-        let ty = Type::parse(node, Allow::PASSABLE)?;
+        let ty = Type::parse_at(node, Allow::PASSABLE, true)?;
         let mut entrypoints = Vec::new();
         let mut nameless = None;
         collect(node, &ty, &mut Vec::new(), false, &mut entrypoints, &mut nameless)?;
         let default = entrypoints.iter().find(|entry| entry.name.is_default());
         if let (Some(path), true) = (nameless, default.is_some_and(|entry| !entry.path.is_empty())) {
-            let path = path.iter().map(|side| if *side == Side::Left { Prim::Left } else { Prim::Right }).collect();
+            let path = path.into_iter().map(Side::prim).collect();
             return Err(Problem::UnreachableEntrypoint { path }.into());
         }
         Ok(Parameter { ty, entrypoints, expr: node.expr.clone() })
+    }
+
+    /// The parts of the parameter that no entrypoint reaches.
+    pub fn unreachable(&self) -> Vec<Vec<Side>> {
+        let mut found = Vec::new();
+        let named = |path: &[Side]| self.entrypoints.iter().any(|entry| entry.path == path);
+        unreachable(&self.ty, &mut Vec::new(), named(&[]), &named, &mut found);
+        found
     }
 
     /// The entrypoint of that name. `default` is the whole parameter unless a part has that name.
@@ -77,6 +95,25 @@ impl Parameter {
             }),
             None => Err(Problem::NoSuchEntrypoint { entrypoint: name.clone() }.into()),
         }
+    }
+}
+
+fn unreachable(
+    ty: &Type,
+    path: &mut Vec<Side>,
+    reachable: bool,
+    named: &dyn Fn(&[Side]) -> bool,
+    found: &mut Vec<Vec<Side>>,
+) {
+    let Kind::Or(a, b) = ty.kind() else { return };
+    for (side, part) in [(Side::Left, a), (Side::Right, b)] {
+        path.push(side);
+        let reachable = reachable || named(path);
+        if !reachable && !matches!(part.kind(), Kind::Or(..)) {
+            found.push(path.clone());
+        }
+        unreachable(part, path, reachable, named, found);
+        path.pop();
     }
 }
 

@@ -1,9 +1,11 @@
 //! The types of Michelson: shape, size, and what values of a type may be used for.
 
+mod differences;
 mod entrypoints;
 mod parse;
 mod rollup;
 
+pub use differences::differences;
 pub use entrypoints::{EntrypointType, Parameter, Side};
 pub use parse::Allow;
 pub use rollup::{check_outbox_parameter, check_rollup_parameter};
@@ -267,6 +269,22 @@ impl Type {
     /// Whether a value may contain an operation.
     pub fn has_operation(&self) -> bool {
         self.0.uses.operation
+    }
+
+    /// The type as Micheline, without annotations, every pair of two.
+    pub fn unfolded(&self) -> Micheline {
+        fn unfold(expr: Micheline) -> Micheline {
+            let Micheline::Prim(mut app) = expr else { return expr };
+            app.args = app.args.into_iter().map(unfold).collect();
+            if app.prim == Prim::pair
+                && let Some(last) = app.args.pop()
+            {
+                let firsts = app.args.into_iter().rev();
+                return firsts.fold(last, |rest, first| Micheline::prim(Prim::pair, vec![first, rest]));
+            }
+            Micheline::Prim(app)
+        }
+        unfold(self.to_micheline())
     }
 
     /// The type as Micheline, without annotations, right combs flat.

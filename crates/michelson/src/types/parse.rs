@@ -79,13 +79,19 @@ impl Type {
 
     /// Reads a type in a place where only some are allowed.
     pub fn parse(node: &Node<'_>, allow: Allow) -> Result<Type> {
+        Type::parse_at(node, allow, false)
+    }
+
+    /// Reads a type; `field` tells whether it may have a field annotation.
+    pub(super) fn parse_at(node: &Node<'_>, allow: Allow, field: bool) -> Result<Type> {
         let location = node.location;
         let Some((prim, args)) = node.as_prim() else { return Err(node.wrong_kind(&["primitiveApplication"]).into()) };
+        crate::typecheck::check_type_annotations(node, field)?;
         let ty = match prim {
             Prim::pair => return Type::comb(node, args, allow),
             Prim::or => {
                 let [a, b] = node.args()?;
-                Type::or(Type::parse(a, allow)?, Type::parse(b, allow)?)
+                Type::or(Type::parse_at(a, allow, true)?, Type::parse_at(b, allow, true)?)
             }
             Prim::option => {
                 let [a] = node.args()?;
@@ -171,9 +177,9 @@ impl Type {
             let given = args.len().saturating_sub(1);
             return Err(Problem::InvalidArity { location: node.location, prim: Prim::pair, expected: 2, given }.into());
         };
-        let mut ty = Type::parse(last, allow)?;
+        let mut ty = Type::parse_at(last, allow, true)?;
         for arg in front.iter().rev() {
-            ty = sized(Type::pair(Type::parse(arg, allow)?, ty), node)?;
+            ty = sized(Type::pair(Type::parse_at(arg, allow, true)?, ty), node)?;
         }
         Ok(ty)
     }

@@ -9,7 +9,7 @@ use soru_tezos::micheline::{Micheline, Prim};
 /// entrypoint annotations that are not allowed, errors of Michelson for what is no type.
 pub fn check_rollup_parameter(expr: &Micheline) -> Result<Type> {
     let node = Node::new(expr)?;
-    let ty = Type::parse(&node, Allow::PASSABLE)?;
+    let ty = Type::parse_at(&node, Allow::PASSABLE, true)?;
     if allowed(&ty) && !has_entrypoint(&node) { Ok(ty) } else { Err(Problem::InvalidRollupParameter.into()) }
 }
 

@@ -1,10 +1,12 @@
 //! The values of Michelson: tagged, cheap to clone, ordered.
 
+mod bls;
 mod compare;
 mod parse;
 mod timestamp;
 mod unparse;
 
+pub use bls::{Fr, G1, G2, pairings_cancel};
 pub use unparse::Mode;
 
 use crate::context::InternalOperation;
@@ -51,6 +53,9 @@ pub enum Value {
     BigMap(Arc<BigMap>),
     Lambda(Arc<Lambda>),
     Ticket(Arc<Ticket>),
+    BlsG1(Arc<G1>),
+    BlsG2(Arc<G2>),
+    BlsFr(Arc<Fr>),
 }
 
 /// An address of Michelson: who, and which entrypoint.

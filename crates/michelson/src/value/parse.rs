@@ -1,6 +1,6 @@
 //! Micheline to values, in every form the protocol accepts.
 
-use super::{Address, BigMap, Body, Lambda, Ticket, TypedContract, Value, timestamp};
+use super::{Address, BigMap, Body, Fr, G1, G2, Lambda, Ticket, TypedContract, Value, timestamp};
 use crate::error::{Problem, Result};
 use crate::gas::cost;
 use crate::node::Node;
@@ -36,7 +36,20 @@ impl Typer<'_> {
     pub(crate) fn value(&mut self, node: &Node<'_>, ty: &Type, forged: bool) -> Result<Value> {
         self.gas.take(cost::PARSE_NODE)?;
         self.depth_step()?;
-        let value = match ty.kind() {
+        let value = self.value_of(node, ty, forged);
+        self.depth -= 1;
+        match value {
+            Err(error) if is_traced(&error.trace, ty) => Err(error.within(Problem::InvalidConstant {
+                location: node.location,
+                expected_type: ty.to_micheline(),
+                expression: node.expr.clone(),
+            })),
+            other => other,
+        }
+    }
+
+    fn value_of(&mut self, node: &Node<'_>, ty: &Type, forged: bool) -> Result<Value> {
+        match ty.kind() {
             Kind::Pair(..) => self.comb(node, ty, forged),
             Kind::Or(a, b) => match node.as_prim() {
                 Some((Prim::Left, _)) => Ok(Value::Left(Arc::new(self.only(node, a, forged)?))),
@@ -59,15 +72,6 @@ impl Typer<'_> {
             Kind::Contract(a) => self.contract_value(node, a),
             Kind::Ticket(a) => self.ticket(node, a, forged),
             _ => self.atom(node, ty),
-        };
-        self.depth -= 1;
-        match value {
-            Err(error) if is_misfit(&error.trace) => Err(error.within(Problem::InvalidConstant {
-                location: node.location,
-                expected_type: ty.to_micheline(),
-                expression: node.expr.clone(),
-            })),
-            other => other,
         }
     }
 
@@ -113,7 +117,7 @@ impl Typer<'_> {
             if let Some(last) = set.get_max() {
                 self.gas.take_compare(last, &value)?;
                 let shown = || node.expr.clone();
-                let location = item.location;
+                let location = node.location;
                 match last.cmp(&value) {
                     std::cmp::Ordering::Less => {}
                     std::cmp::Ordering::Equal => {
@@ -319,6 +323,25 @@ impl Typer<'_> {
                 .or_else(|e| e.or(|| form("a valid public key"))),
             (Kind::Signature, _) => self.signature(node).or_else(|e| e.or(|| form("a valid signature"))),
             (Kind::Address, _) => self.address(node).map(|address| Value::Address(Arc::new(address))),
+            (Kind::BlsG1, Micheline::Bytes(bytes)) => {
+                self.gas.take(cost::BLS_POINT)?;
+                let point = G1::from_bytes(bytes).ok_or_else(|| form("a valid BLS12-381 G1 element"))?;
+                Ok(Value::BlsG1(Arc::new(point)))
+            }
+            (Kind::BlsG2, Micheline::Bytes(bytes)) => {
+                self.gas.take(cost::BLS_POINT)?;
+                let point = G2::from_bytes(bytes).ok_or_else(|| form("a valid BLS12-381 G2 element"))?;
+                Ok(Value::BlsG2(Arc::new(point)))
+            }
+            (Kind::BlsFr, Micheline::Bytes(bytes)) => {
+                let number = Fr::from_bytes(bytes).ok_or_else(|| form("a valid BLS12-381 field element"))?;
+                Ok(Value::BlsFr(Arc::new(number)))
+            }
+            (Kind::BlsFr, Micheline::Int(value)) => {
+                self.gas.take_for(cost::ARITHMETIC, cost::NUMBER_PRODUCTS, Value::Int(value.0.clone()).weight())?;
+                Ok(Value::BlsFr(Arc::new(Fr::from(&value.0))))
+            }
+            (Kind::BlsG1 | Kind::BlsG2 | Kind::BlsFr, _) => Err(node.wrong_kind(&["bytes"]).into()),
             (Kind::Never, _) => Err(Problem::InvalidNever { location: node.location }.into()),
             (Kind::String, _) => Err(node.wrong_kind(&["string"]).into()),
             (Kind::Bytes, _) => Err(node.wrong_kind(&["bytes"]).into()),
@@ -424,28 +447,29 @@ fn sequence<'n, 'a>(node: &'n Node<'a>) -> Result<&'n [Node<'a>]> {
 }
 
 fn wrong_prim(node: &Node<'_>, expected: &[Prim]) -> crate::error::ScriptError {
-    match node.as_prim() {
-        Some((given, _)) => {
-            Problem::InvalidPrimitive { location: node.location, expected: expected.to_vec(), given }.into()
-        }
+    let location = node.location;
+    match node.as_prim().map(|(given, _)| (given, crate::typecheck::namespace(given))) {
+        Some((given, "constant")) => Problem::InvalidPrimitive { location, expected: expected.to_vec(), given }.into(),
+        Some((prim, given)) => Problem::InvalidNamespace { location, prim, expected: "constant", given }.into(),
         None => node.wrong_kind(&["primitiveApplication"]).into(),
     }
 }
 
-/// Whether an error says that an expression has not the shape its type wants: the protocol wraps these.
-fn is_misfit(trace: &[Problem]) -> bool {
-    matches!(
-        trace.first(),
-        Some(Problem::InvalidExpressionKind { .. } | Problem::InvalidPrimitive { .. } | Problem::InvalidArity { .. })
-    )
+/// Whether an error about a part of a value of type `ty` is told as one about the whole, too. The protocol does so at every
+/// level, but for what is inside tickets and for types of stored big maps.
+fn is_traced(trace: &[Problem], ty: &Type) -> bool {
+    match (ty.kind(), trace.first()) {
+        (Kind::Ticket(_), Some(Problem::ForbiddenZeroTicket | Problem::UnexpectedForgedValue { .. })) => true,
+        (Kind::Ticket(_), _) => false,
+        (Kind::BigMap(..), Some(Problem::InconsistentTypes { .. })) => false,
+        (_, Some(Problem::Unsupported { .. })) => false,
+        _ => true,
+    }
 }
 
 fn type_prim(kind: &Kind) -> Prim {
     match kind {
         Kind::Operation => Prim::operation,
-        Kind::BlsG1 => Prim::bls12_381_g1,
-        Kind::BlsG2 => Prim::bls12_381_g2,
-        Kind::BlsFr => Prim::bls12_381_fr,
         Kind::Chest => Prim::chest,
         Kind::ChestKey => Prim::chest_key,
         Kind::SaplingState(_) => Prim::sapling_state,

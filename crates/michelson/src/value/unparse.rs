@@ -84,6 +84,9 @@ impl Typer<'_> {
                 let address = Value::address(ticket.ticketer, Entrypoint::default());
                 self.unparse_at(&Value::pair(address, contents), &opened, mode, below)?
             }
+            (Value::BlsG1(point), _) => Micheline::Bytes(point.to_bytes()),
+            (Value::BlsG2(point), _) => Micheline::Bytes(point.to_bytes()),
+            (Value::BlsFr(number), _) => Micheline::Bytes(number.to_bytes()),
             (Value::Operation(emitted), _) => operation(emitted),
             // the typechecker keeps values and types together
             _ => return Err(Problem::CannotSerializeStorage.into()),

@@ -88,6 +88,14 @@ fn errors_say_where() {
         assert_eq!(error.problem, problem, "{text}");
         assert_eq!((error.span.start.line, error.span.start.column), place, "{text}");
     }
+    let told = |text: &str| parse_expression(text).unwrap_err().to_string();
+    assert_eq!(told("{ DROP"), "At line 1 characters 0 to 1, unclosed curly brace");
+    assert_eq!(told("{ DROP ; FOO }"), "At line 1 characters 9 to 12, unknown primitive FOO");
+    assert_eq!(told("\"a\\q\""), "At line 1 characters 2 to 4, undefined escape sequence \"\\q\"");
+    assert_eq!(
+        told("{ CMPEQ\n 1 }"),
+        "From line 1 character 2 to line 2 character 2, macro CMPEQ takes 0 arguments, 1 given"
+    );
 }
 
 #[test]
@@ -99,7 +107,7 @@ fn depth_is_bounded() {
     assert_eq!(print_line(&parse_expression(&deep).unwrap().expr).matches('{').count(), 500);
 }
 
-fn node() -> impl Strategy<Value = Micheline> {
+pub fn node() -> impl Strategy<Value = Micheline> {
     let leaf = prop_oneof![
         any::<i128>().prop_map(Micheline::int),
         "[ -~\\n\\t]{0,8}".prop_map(Micheline::String),

@@ -1,8 +1,10 @@
 //! Originating and calling contracts: the contracts of the Smart Optimistic Rollups page, errors as recorded from the
 //! reference, big maps, tickets.
 
+mod constants;
 mod pack;
-mod world;
+mod tools;
+pub mod world;
 
 use serde_json::json;
 use soru_michelson::context::{InternalKind, StoredScript};
@@ -163,7 +165,7 @@ fn big_maps_are_made_changed_and_dropped() {
         ])
     );
     let error = call(&mut world, "default", "Left (Pair 1 None)").unwrap_err();
-    assert_eq!(error.trace.len(), 3);
+    assert_eq!(error.trace.len(), 5);
 }
 
 #[test]

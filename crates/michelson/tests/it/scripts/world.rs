@@ -20,6 +20,7 @@ struct BigMap {
 pub struct World {
     pub scripts: BTreeMap<ContractHash, StoredScript>,
     pub rollups: BTreeMap<SmartRollupAddress, Micheline>,
+    pub constants: BTreeMap<ScriptExprHash, Micheline>,
     big_maps: BTreeMap<Z, BigMap>,
     next: i64,
     temporary: i64,
@@ -82,8 +83,8 @@ impl Chain for World {
     fn rollup_parameter(&self, rollup: &SmartRollupAddress) -> Option<Micheline> {
         self.rollups.get(rollup).cloned()
     }
-    fn global_constant(&self, _: &ScriptExprHash) -> Option<Micheline> {
-        None
+    fn global_constant(&self, name: &ScriptExprHash) -> Option<Micheline> {
+        self.constants.get(name).cloned()
     }
     fn big_map_types(&self, id: &Z) -> Option<(Micheline, Micheline)> {
         self.big_maps.get(id).map(|map| map.types.clone())
