@@ -12,12 +12,14 @@ mod operate;
 mod options;
 mod receipt;
 mod rollups;
+mod unit_tests;
 
 use crate::grammar::Tool;
 
 /// The tool.
 pub fn tool(name: String) -> Tool {
-    let groups = [keys::commands(), contracts::commands(), rollups::commands(), chain::commands()];
+    let groups =
+        [keys::commands(), contracts::commands(), unit_tests::commands(), rollups::commands(), chain::commands()];
     Tool {
         name,
         doc: "A client of the layer 1: keys, transfers, contracts, smart rollups.",

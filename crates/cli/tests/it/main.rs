@@ -13,3 +13,4 @@ mod preimage;
 mod pvm;
 mod readme;
 mod restart;
+mod unit_tests;
