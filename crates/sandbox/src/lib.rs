@@ -18,5 +18,5 @@ pub mod view;
 
 pub use config::{BOOTSTRAP, BOOTSTRAP_BALANCE, BlockTime, DEFAULT_RPC_ADDRESS, FundedAccount, SandboxConfig};
 pub use error::SandboxError;
-pub use rpc::answer_on;
+pub use rpc::{answer_on, script_answer_on};
 pub use server::{Sandbox, run};

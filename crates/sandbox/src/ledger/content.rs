@@ -71,6 +71,8 @@ impl Run<'_> {
             ),
             ManagerBody::Origination(origination) => self.origination(&source, origination),
             ManagerBody::Delegation(delegation) => self.delegation(&source, delegation.delegate),
+            ManagerBody::RegisterGlobalConstant(register) => self.register_constant(&register.value),
+            ManagerBody::IncreasePaidStorage(increase) => self.increase_paid_storage(increase),
             ManagerBody::TransferTicket(transfer) => self.transfer_ticket(&source, transfer),
             ManagerBody::SmartRollupOriginate(originate) => self.originate_rollup(originate),
             ManagerBody::SmartRollupAddMessages(messages) => self.add_messages(messages),

@@ -7,6 +7,7 @@ use super::{BigMap, BigMapEntry, BigMapKey, ContractState, Ledger};
 use soru_michelson::context::{InternalKind, InternalOperation, StoredScript, TicketToken};
 use soru_michelson::gas::Gas;
 use soru_michelson::lazy::{self, BigMapDiff, BigMapUpdate, LazyStorageItem};
+use soru_michelson::run::{Originated, originate_emitted};
 use soru_michelson::{Call, Chain};
 use soru_tezos::codec::Encode;
 use soru_tezos::contract::{Contract, Destination, Entrypoint};
@@ -74,9 +75,8 @@ impl Chain for ScriptChain<'_> {
         self.ledger.rollups.get(rollup).map(|rollup| rollup.parameters_type.clone())
     }
 
-    fn global_constant(&self, _hash: &ScriptExprHash) -> Option<Micheline> {
-        // the operation that registers constants is not supported, so there are none
-        None
+    fn global_constant(&self, name: &ScriptExprHash) -> Option<Micheline> {
+        self.ledger.global_constant(name)
     }
 
     fn big_map_types(&self, id: &Z) -> Option<(Micheline, Micheline)> {
@@ -240,71 +240,69 @@ impl Run<'_> {
 
     /// An origination by an account.
     pub(super) fn origination(&mut self, source: &Contract, origination: &Origination) -> Outcome {
-        if let Some(delegate) = origination.delegate
-            && !self.ledger.is_delegate(&delegate)
-        {
-            return Err(super::errors::unregistered_delegate(&delegate));
-        }
+        self.check_delegate(origination)?;
         let mut gas = Gas::new(self.gas.left().0);
         let Script { code, storage } = &origination.script;
         let checked = soru_michelson::originate(&mut self.chain(), code, storage, &mut gas);
         self.gas.consume(Milligas(gas.used()))?;
         let checked = checked.map_err(|error| script_trace(&error))?;
         let contract = self.chain().fresh_contract();
-        let growth = lazy::paid_growth(&self.chain(), &checked.lazy_storage_diff);
-        self.apply_big_maps(&checked.lazy_storage_diff);
-        let shown = &checked.lazy_storage_diff;
-        let lazy_storage_diff = (!shown.is_empty()).then(|| serde_json::to_value(shown).unwrap_or_default());
-        let script = Script { code: checked.code, storage: checked.storage };
-        let mut result =
-            self.create((*source).into(), contract, origination.balance, origination.delegate, script, growth)?;
-        result.lazy_storage_diff = lazy_storage_diff;
+        let result = self.create((*source).into(), contract, origination, checked)?;
         Ok((Applied::Origination(result), Vec::new()))
     }
 
-    /// An origination by a contract, whose script was checked when it was emitted.
+    /// An origination by a contract, whose address was given when it was emitted.
     pub(super) fn internal_origination(&mut self, source: Destination, emitted: &Emitted) -> Outcome {
         let (InternalBody::Origination(origination), Some(contract)) = (&emitted.body, emitted.contract) else {
             return Err(super::errors::unsupported(emitted.body.kind()));
         };
-        if let Some(delegate) = origination.delegate
-            && !self.ledger.is_delegate(&delegate)
-        {
-            return Err(super::errors::unregistered_delegate(&delegate));
-        }
-        let script = origination.script.clone();
-        let result = self.create(source, contract, origination.balance, origination.delegate, script, 0)?;
+        self.check_delegate(origination)?;
+        let mut gas = Gas::new(self.gas.left().0);
+        let Script { code, storage } = &origination.script;
+        let checked = originate_emitted(&mut self.chain(), code, storage, &mut gas);
+        self.gas.consume(Milligas(gas.used()))?;
+        let checked = checked.map_err(|error| script_trace(&error))?;
+        let result = self.create(source, contract, origination, checked)?;
         Ok((Applied::Origination(result), Vec::new()))
+    }
+
+    fn check_delegate(&self, origination: &Origination) -> Result<(), Trace> {
+        match &origination.delegate {
+            Some(delegate) if !self.ledger.is_delegate(delegate) => Err(super::errors::unregistered_delegate(delegate)),
+            _ => Ok(()),
+        }
     }
 
     fn create(
         &mut self,
         source: Destination,
         contract: ContractHash,
-        balance: Mutez,
-        delegate: Option<PublicKeyHash>,
-        script: Script,
-        big_map_growth: i64,
+        origination: &Origination,
+        checked: Originated,
     ) -> Result<OriginationResult, Trace> {
         self.gas.consume(super::gas::ORIGINATION)?;
-        let size =
-            stored_size(&script.code).saturating_add(stored_size(&script.storage)).saturating_add(big_map_growth);
+        let shown = &checked.lazy_storage_diff;
+        let lazy_storage_diff = (!shown.is_empty()).then(|| serde_json::to_value(shown).unwrap_or_default());
+        let growth = lazy::paid_growth(&self.chain(), shown);
+        self.apply_big_maps(shown);
+        let size = stored_size(&checked.code).saturating_add(stored_size(&checked.storage)).saturating_add(growth);
         let size = u64::try_from(size).unwrap_or(0);
         let state = ContractState {
             balance: Mutez(0),
-            delegate,
-            code: Arc::new(script.code),
-            storage: Arc::new(script.storage),
+            delegate: origination.delegate,
+            code: Arc::new(checked.code),
+            storage: Arc::new(checked.storage),
             used_space: size,
             paid_space: size,
         };
         self.ledger.contracts.insert(contract, state);
-        let balance_updates = self.move_tez(source, &Contract::Originated(contract), balance)?;
+        let balance_updates = self.move_tez(source, &Contract::Originated(contract), origination.balance)?;
         Ok(OriginationResult {
             balance_updates,
             originated_contracts: vec![contract],
             storage_size: Nat(size),
             paid_storage_size_diff: Nat(size),
+            lazy_storage_diff,
             ..Default::default()
         })
     }

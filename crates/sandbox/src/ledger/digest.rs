@@ -98,7 +98,7 @@ fn tables(digest: &mut Digest, before: Option<&Ledger>, after: &Ledger) {
             digest.update(stringify!($name), before.map_or(&OrdMap::new(), |ledger| &ledger.$name), &after.$name);
         )*};
     }
-    table!(accounts, contracts, big_maps, big_map_entries, tickets, addresses);
+    table!(accounts, contracts, big_maps, big_map_entries, tickets, global_constants, addresses);
     let no_rollups = OrdMap::new();
     for change in before.map_or(&no_rollups, |ledger| &ledger.rollups).diff(&after.rollups) {
         // a rollup is the rules' own state; its written-out form names every part of it

@@ -1,17 +1,12 @@
 //! The entrypoints of stored contracts.
 
+use super::Ledger;
 use soru_michelson::error::Result;
+use soru_michelson::run;
 use soru_michelson::types::Parameter;
-use soru_tezos::micheline::{Micheline, Prim};
+use soru_tezos::micheline::Micheline;
 
-/// The parameter type of a script that was checked when it was stored.
-pub fn parameter_of(code: &Micheline) -> Result<Parameter> {
-    let section = match code {
-        Micheline::Seq(sections) => sections.iter().find_map(|section| match section.as_prim() {
-            Some((Prim::parameter, [ty])) => Some(ty),
-            _ => None,
-        }),
-        _ => None,
-    };
-    Parameter::of(section.unwrap_or(code))
+/// The parameter type of a script, global constants filled in.
+pub fn parameter_of(ledger: &Ledger, code: &Micheline) -> Result<Parameter> {
+    run::parameter(code, &|name| ledger.global_constant(name))
 }

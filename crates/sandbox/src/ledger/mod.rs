@@ -3,6 +3,7 @@
 
 mod account;
 mod apply;
+mod constants;
 mod content;
 mod contract;
 mod digest;
@@ -73,6 +74,14 @@ fn shared<S: Serializer>(value: &Arc<Micheline>, serializer: S) -> Result<S::Ok,
     value.as_ref().serialize(serializer)
 }
 
+/// A registered expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GlobalConstant {
+    /// The expression as it was registered.
+    #[serde(serialize_with = "shared")]
+    pub value: Arc<Micheline>,
+}
+
 /// A big map without its entries.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BigMap {
@@ -135,6 +144,8 @@ pub struct Ledger {
     pub tickets: OrdMap<TicketKey, Held>,
     /// What the table of tickets takes.
     pub ticket_space: TicketSpace,
+    /// Registered global constants.
+    pub global_constants: OrdMap<ScriptExprHash, GlobalConstant>,
     /// The registry of addresses.
     pub addresses: OrdMap<Destination, u64>,
     /// Smart rollups.
@@ -177,6 +188,7 @@ impl Ledger {
             next_big_map: FIRST_BIG_MAP,
             tickets: OrdMap::new(),
             ticket_space: TicketSpace::default(),
+            global_constants: OrdMap::new(),
             addresses: OrdMap::new(),
             rollups: OrdMap::new(),
             inbox,
@@ -190,6 +202,11 @@ impl Ledger {
     /// The hash of the whole state: what the next block's header calls its context.
     pub fn context_hash(&self) -> ContextHash {
         self.digest.context_hash(self.level)
+    }
+
+    /// A registered expression.
+    pub fn global_constant(&self, name: &ScriptExprHash) -> Option<Micheline> {
+        self.global_constants.get(name).map(|constant| constant.value.as_ref().clone())
     }
 
     /// Removes a big map with its entries.

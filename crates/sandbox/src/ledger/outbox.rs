@@ -144,7 +144,7 @@ impl Run<'_> {
             Some(ty) => Type::of(ty, Allow::ANY)?,
             None => {
                 let contract = self.ledger.contracts.get(&call.destination).ok_or(RollupError::InvalidDestination)?;
-                super::entrypoints::parameter_of(&contract.code)?.find(&call.entrypoint)?.ty
+                super::entrypoints::parameter_of(self.ledger, &contract.code)?.find(&call.entrypoint)?.ty
             }
         };
         let mut gas = Gas::new(self.gas.left().0);

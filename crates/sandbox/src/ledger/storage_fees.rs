@@ -1,11 +1,11 @@
 //! Paying for storage: after an operation and all it caused were applied, its source burns tez for every byte added
 //! (`spec/protocol.md` §2.5–2.6).
 
-use super::content::Run;
-use super::errors::{empty_account, temporary};
+use super::content::{Outcome, Run};
+use super::errors::{empty_account, permanent, temporary};
 use soru_tezos::contract::Contract;
-use soru_tezos::operation::ManagerOperation;
-use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, InternalReceipt, OperationResult};
+use soru_tezos::operation::{IncreasePaidStorage, ManagerOperation};
+use soru_tezos::receipt::{Applied, Balance, BalanceUpdate, InternalReceipt, OperationResult, PaidStorageResult};
 use soru_tezos::rpc_error::Trace;
 use soru_tezos::scalar::Mutez;
 
@@ -55,6 +55,27 @@ fn burn_one(run: &mut Run<'_>, result: &mut Applied, left: &mut u64) -> Result<(
         _ => {}
     }
     Ok(())
+}
+
+impl Run<'_> {
+    /// Pays for bytes of a contract's storage before it takes them.
+    pub(super) fn increase_paid_storage(&mut self, increase: &IncreasePaidStorage) -> Outcome {
+        self.gas.consume(super::gas::DELEGATION)?;
+        let Some(contract) = self.ledger.contracts.get_mut(&increase.destination) else {
+            let index = format!("01{}00", hex::encode(increase.destination.0));
+            let key = serde_json::json!(["contracts", "index", index, "paid_bytes"]);
+            let error = permanent("context.storage_error").with("missing_key", key);
+            return Err(vec![error.with("function", "get")]);
+        };
+        let bytes = match u64::try_from(&increase.amount.0) {
+            Ok(bytes) if bytes > 0 => bytes,
+            _ => return Err(vec![temporary("contract.negative_storage_input")]),
+        };
+        contract.paid_space = contract.paid_space.saturating_add(bytes);
+        let mut unlimited = u64::MAX;
+        let balance_updates = burn_bytes(self, bytes, &mut unlimited)?;
+        Ok((Applied::IncreasePaidStorage(PaidStorageResult { balance_updates, ..Default::default() }), Vec::new()))
+    }
 }
 
 fn burn_bytes(run: &mut Run<'_>, bytes: u64, left: &mut u64) -> Result<Vec<BalanceUpdate>, Trace> {

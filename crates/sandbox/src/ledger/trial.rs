@@ -4,8 +4,7 @@ use super::apply::Nonces;
 use super::content::Emitted;
 use super::{BlockContext, ContractState, Ledger, ScriptChain};
 use serde_json::Value;
-use soru_michelson::context::InternalOperation;
-use soru_michelson::run::Originated;
+use soru_michelson::context::{InternalOperation, StoredScript};
 use soru_tezos::hash::{ContractHash, OperationHash};
 use soru_tezos::scalar::Mutez;
 use std::sync::Arc;
@@ -19,12 +18,12 @@ pub fn with_script_chain<T>(ledger: &Ledger, block: &BlockContext, run: impl FnO
 
 impl ScriptChain<'_> {
     /// Puts a contract where there is none.
-    pub fn place(&mut self, address: ContractHash, balance: Mutez, originated: Originated) {
+    pub fn place(&mut self, address: ContractHash, balance: Mutez, script: StoredScript) {
         let state = ContractState {
             balance,
             delegate: None,
-            code: Arc::new(originated.code),
-            storage: Arc::new(originated.storage),
+            code: Arc::new(script.code),
+            storage: Arc::new(script.storage),
             used_space: 0,
             paid_space: 0,
         };

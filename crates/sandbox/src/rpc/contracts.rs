@@ -105,12 +105,12 @@ fn of_contract(
         ["staked_balance" | "unstaked_frozen_balance" | "unstaked_finalizable_balance" | "unstake_requests"] => {
             Answer::json(&json!(null))
         }
-        ["entrypoints"] => match super::scripts::list_entrypoints(&contract.code) {
+        ["entrypoints"] => match super::scripts::list_entrypoints(ledger, &contract.code) {
             Ok(listed) => Answer::json(&listed),
             Err(answer) => answer,
         },
         ["entrypoints", name] => {
-            let found = name.parse().ok().and_then(|name| parameter_of(&contract.code).ok()?.find(&name).ok());
+            let found = name.parse().ok().and_then(|name| parameter_of(ledger, &contract.code).ok()?.find(&name).ok());
             Answer::found(found.map(|entry| entry.expr))
         }
         ["all_ticket_balances"] => {

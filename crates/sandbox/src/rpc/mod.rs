@@ -16,7 +16,7 @@ mod monitor;
 mod rollups;
 mod scripts;
 
-use crate::ledger::Ledger;
+use crate::ledger::{BlockContext, Ledger};
 use crate::node::Node;
 use answer::Answer;
 use axum::Router;
@@ -41,6 +41,13 @@ pub fn answer_on(ledger: &Ledger, path: &str, body: Option<&Value>) -> (u16, Val
     let request = Request::new(method, path, None, body);
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     context::of_ledger(ledger, &path, &request).unwrap_or(Answer::NotFound).into_json()
+}
+
+/// What such a node answers to a request for `…/helpers/scripts/<service>`, other than simulations, in the block that comes
+/// next.
+pub fn script_answer_on(ledger: &Ledger, next: &BlockContext, service: &str, body: &Value) -> (u16, Value) {
+    let request = Request::new(Method::POST, service, None, body.to_string().into());
+    scripts::answer(ledger, next, &[service], &request).into_json()
 }
 
 /// The service that answers every request.
