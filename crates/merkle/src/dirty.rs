@@ -7,7 +7,7 @@ use imbl::OrdMap;
 
 use crate::error::TreeError;
 use crate::inode;
-use crate::node::{Inode, Node, bury};
+use crate::node::{Entry, Inode, Node, bury};
 use crate::step::Step;
 
 /// A directory `base` with changes on top. `folded` caches the result of working them in.
@@ -131,6 +131,30 @@ impl Dirty {
     }
 
     fn replay(&self) -> Result<Arc<Inode>, TreeError> {
+        let root = if self.base.is_known_empty() { self.grow()? } else { self.replay_on_base()? };
+        if self.pending.len() >= FEW {
+            root.hash_all();
+        }
+        root.hash();
+        Ok(root)
+    }
+
+    /// A directory that was made from nothing: all changes are additions.
+    fn grow(&self) -> Result<Arc<Inode>, TreeError> {
+        let mut entries = Vec::with_capacity(self.pending.len());
+        self.pending.for_each(|step, change| {
+            let node = match change {
+                Some(Node::Dirty(child)) => Node::Dir(child.folded.get().ok_or(TreeError::TrieTooDeep)?.clone()),
+                Some(node) => node.clone(),
+                None => return Ok(()),
+            };
+            entries.push(Entry { step: step.clone(), node });
+            Ok(())
+        })?;
+        Ok(Arc::new(Inode::new(inode::grown(entries, 0)?, true)))
+    }
+
+    fn replay_on_base(&self) -> Result<Arc<Inode>, TreeError> {
         let mut root = self.base.clone();
         self.pending.for_each(|step, change| match change {
             Some(Node::Dirty(child)) => match child.folded.get() {
@@ -140,10 +164,6 @@ impl Dirty {
             Some(node) => inode::add(&mut root, step, node.clone()),
             None => inode::remove(&mut root, step),
         })?;
-        if self.pending.len() >= FEW {
-            root.hash_all();
-        }
-        root.hash();
         Ok(root)
     }
 

@@ -100,38 +100,55 @@ pub(crate) fn blake2b(bytes: &[u8]) -> NodeHash {
 }
 
 /// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TrieKey([u8; 32]);
 
-/// Longest step whose key is remembered, and how many are.
-const REMEMBERED_STEP: usize = 23;
+/// Longest bytes whose hash is remembered, and how many are.
+const REMEMBERED_BYTES: usize = 23;
 const REMEMBERED: usize = 1024;
 
-/// A step and its key.
-type Remembered = Option<(u8, [u8; REMEMBERED_STEP], TrieKey)>;
+/// Bytes, with a hash made from them.
+type Remembered = Option<(u8, [u8; REMEMBERED_BYTES], [u8; 32])>;
+
+/// The last hashes of a kind.
+struct Memory(Vec<Remembered>);
 
 thread_local! {
     /// Most steps are names of fields and small numbers, looked up over and over.
-    static KEYS: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+    static KEYS: RefCell<Memory> = const { RefCell::new(Memory(Vec::new())) };
+    /// Most leaves of a machine's state are tags and small numbers.
+    static LEAVES: RefCell<Memory> = const { RefCell::new(Memory(Vec::new())) };
+}
+
+impl Memory {
+    /// The hash that `make` gives for `bytes`, which fit.
+    fn recall(&mut self, bytes: &[u8], padded: &[u8; REMEMBERED_BYTES], make: impl Fn() -> [u8; 32]) -> [u8; 32] {
+        let length = bytes.len() as u8;
+        let mix = |mix: u32, byte: &u8| (mix ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let mixed = bytes.iter().fold(0x811c_9dc5, mix);
+        if self.0.is_empty() {
+            self.0.resize(REMEMBERED, None);
+        }
+        match &mut self.0[(mixed ^ mixed >> 16) as usize % REMEMBERED] {
+            Some((l, b, hash)) if *l == length && b == padded => *hash,
+            other => other.insert((length, *padded, make())).2,
+        }
+    }
+}
+
+/// `bytes` with zeros behind, if they are short enough to be remembered.
+fn padded(bytes: &[u8]) -> Option<[u8; REMEMBERED_BYTES]> {
+    let mut padded = [0; REMEMBERED_BYTES];
+    padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(padded)
 }
 
 impl TrieKey {
     pub(crate) fn of(step: &[u8]) -> TrieKey {
-        let hashed = || TrieKey(blake2b(step).0);
-        let mut padded = [0; REMEMBERED_STEP];
-        let Some(place) = padded.get_mut(..step.len()) else { return hashed() };
-        place.copy_from_slice(step);
-        let length = step.len() as u8;
-        let mix = |mix: u32, byte: &u8| (mix ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let slot = step.iter().fold(0x811c_9dc5, mix) as usize % REMEMBERED;
-        KEYS.with_borrow_mut(|keys| {
-            if keys.is_empty() {
-                keys.resize(REMEMBERED, None);
-            }
-            match &mut keys[slot] {
-                Some((l, s, key)) if *l == length && *s == padded => *key,
-                other => other.insert((length, padded, hashed())).2,
-            }
+        let make = || blake2b(step).0;
+        TrieKey(match padded(step) {
+            Some(padded) => KEYS.with_borrow_mut(|keys| keys.recall(step, &padded, make)),
+            None => make(),
         })
     }
 
@@ -158,6 +175,14 @@ pub(crate) fn put_leaf(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// The hash of a leaf.
 pub(crate) fn leaf(bytes: &[u8]) -> NodeHash {
+    let make = || whole_leaf(bytes).0;
+    NodeHash(match padded(bytes) {
+        Some(padded) => LEAVES.with_borrow_mut(|leaves| leaves.recall(bytes, &padded, make)),
+        None => make(),
+    })
+}
+
+fn whole_leaf(bytes: &[u8]) -> NodeHash {
     finish(params().to_state().update(&(bytes.len() as u64).to_be_bytes()).update(bytes).finalize())
 }
 

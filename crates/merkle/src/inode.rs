@@ -111,24 +111,39 @@ pub(crate) fn add(root: &mut Arc<Inode>, step: &Step, node: Node) -> Result<(), 
     }
 }
 
-/// The body for `entries` (in byte order) at `depth`: a bucket, or a fork when there are too many.
-fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
+/// The body at `depth` for `entries`, which are in byte order: a bucket, or a fork when there are too many. It is the one that
+/// adding them one by one leads to.
+pub(crate) fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
     if entries.len() as u64 <= BUCKET {
         return Ok(Body::Bucket(entries.into_iter().collect()));
+    }
+    let mut keyed: Vec<(TrieKey, Entry)> = entries.into_iter().map(|entry| (TrieKey::of(&entry.step), entry)).collect();
+    keyed.sort_by(|a, b| a.0.cmp(&b.0));
+    let (keys, entries): (Vec<TrieKey>, Vec<Entry>) = keyed.into_iter().unzip();
+    split(&keys, &mut entries.into_iter(), depth)
+}
+
+/// [`grown`] for the next entries of `entries`, which are in the order of their `keys`.
+fn split(keys: &[TrieKey], entries: &mut impl Iterator<Item = Entry>, depth: u8) -> Result<Body, TreeError> {
+    if keys.len() as u64 <= BUCKET {
+        let mut bucket: Bucket = entries.take(keys.len()).collect();
+        if let Bucket::Two(entries) = &mut bucket {
+            entries.sort_by(|a, b| a.step.cmp(&b.step));
+        }
+        return Ok(Body::Bucket(bucket));
     }
     if depth >= MAX_DEPTH {
         return Err(TreeError::TrieTooDeep);
     }
-    let count = entries.len() as u64;
-    let (left, right): (Vec<Entry>, Vec<Entry>) =
-        entries.into_iter().partition(|entry| TrieKey::of(&entry.step).index(depth) == 0);
-    let child = |entries: Vec<Entry>| -> Result<Option<Arc<Inode>>, TreeError> {
-        if entries.is_empty() {
+    let (left, right) = keys.split_at(keys.partition_point(|key| key.index(depth) == 0));
+    let mut child = |keys: &[TrieKey]| -> Result<Option<Arc<Inode>>, TreeError> {
+        if keys.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(Inode::new(grown(entries, depth + 1)?, false))))
+        Ok(Some(Arc::new(Inode::new(split(keys, entries, depth + 1)?, false))))
     };
-    Ok(Body::Fork { depth, count, children: [child(left)?, child(right)?] })
+    let children = [child(left)?, child(right)?];
+    Ok(Body::Fork { depth, count: keys.len() as u64, children })
 }
 
 /// Removes `step` from the directory with root inode `root`, if it is there.

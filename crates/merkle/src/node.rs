@@ -296,7 +296,11 @@ impl Bucket {
 
     /// Appends an entry that comes after those that are there; there must be room.
     pub(crate) fn push(&mut self, entry: Entry) {
-        *self = std::mem::take(self).into_entries().chain([entry]).collect();
+        *self = match std::mem::take(self) {
+            Bucket::Empty => Bucket::One(entry),
+            Bucket::One(first) => Bucket::Two([first, entry]),
+            full @ Bucket::Two(_) => full,
+        };
     }
 
     pub(crate) fn into_entries(self) -> impl Iterator<Item = Entry> {

@@ -96,6 +96,14 @@ impl Tree {
         }
     }
 
+    /// The number of entries if that needs no work and no load: of a directory that was looked into and is unchanged.
+    pub(crate) fn loaded_length(&self) -> Option<u64> {
+        match &self.node {
+            Node::Dir(inode) => Some(inode.loaded()?.count()),
+            Node::Leaf(_) | Node::Dirty(_) => None,
+        }
+    }
+
     /// Entries of the directory at `path` in listing order, from number `offset` on, at most `length` of them; none for a leaf
     /// or nothing.
     pub fn list<S: AsRef<[u8]>>(

@@ -146,6 +146,8 @@ impl TreeValue for ChunkedBytes {
         if path.is_empty() {
             self.chunks.write(tree, &["contents"])?;
             (self.length as i64).write(tree, &["length"])
+        } else if let Some(whole) = self.chunks.unchanged_whole([0, self.length as i64]) {
+            Ok(tree.add_tree(path, whole.clone())?)
         } else {
             let mut sub = Tree::empty();
             self.write(&mut sub, &[])?;
@@ -155,8 +157,9 @@ impl TreeValue for ChunkedBytes {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         let sub = super::value::subtree(tree, path)?;
-        let chunks = LazyMap::read(&sub, &["contents"])?;
+        let contents = super::value::subtree(&sub, &["contents"])?;
         let length = u64::try_from(i64::read(&sub, &["length"])?).map_err(|_| ContainerError::SizeOverflow)?;
+        let chunks = LazyMap::part_of(sub, contents, [0, length as i64], 1)?;
         Ok(ChunkedBytes { length, chunks })
     }
 }

@@ -18,8 +18,18 @@ pub struct LazyMap<K, V> {
 #[derive(Debug)]
 struct Origin<K, V> {
     tree: Tree,
+    /// The container that the map is part of, as it was read.
+    whole: Option<Whole>,
     /// What was read already; shared by all maps that stem from this origin.
     seen: Mutex<BTreeMap<K, V>>,
+}
+
+/// The directory of a container that holds nothing but the container's `contents` and its two numbers (one of them the same
+/// in all chunked byte vectors).
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) tree: Tree,
+    pub(super) numbers: [i64; 2],
 }
 
 impl<K, V> Clone for LazyMap<K, V> {
@@ -61,6 +71,21 @@ impl<K: Key, V: TreeValue + Clone> LazyMap<K, V> {
             _ => false,
         };
         origins && self.changes.is_same(&other.changes)
+    }
+
+    /// The map with these `contents`, part of the container in the directory `sub`, which keeps `numbers` in `leaves` leaves
+    /// beside it.
+    pub(super) fn part_of(sub: Tree, contents: Tree, numbers: [i64; 2], leaves: u64) -> Result<Self, ContainerError> {
+        let entries = leaves + u64::from(!contents.is_empty()?);
+        let whole = (sub.loaded_length() == Some(entries)).then_some(Whole { tree: sub, numbers });
+        let origin = Origin { tree: contents, whole, seen: Mutex::default() };
+        Ok(LazyMap { origin: Some(Arc::new(origin)), changes: Overlay::new() })
+    }
+
+    /// The directory of the container with these numbers that this map was read from, if no binding was changed since.
+    pub(super) fn unchanged_whole(&self, numbers: [i64; 2]) -> Option<&Tree> {
+        let whole = self.origin.as_ref()?.whole.as_ref()?;
+        (self.changes.is_empty() && whole.numbers == numbers).then_some(&whole.tree)
     }
 
     /// Binds `key`.
@@ -113,7 +138,9 @@ impl<K: Key, V: TreeValue + Clone> TreeValue for LazyMap<K, V> {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         let tree = subtree(tree, path)?;
-        let origin = Origin { tree, seen: Mutex::new(BTreeMap::new()) };
-        Ok(LazyMap { origin: Some(Arc::new(origin)), changes: Overlay::new() })
+        Ok(LazyMap {
+            origin: Some(Arc::new(Origin { tree, whole: None, seen: Mutex::default() })),
+            changes: Overlay::new(),
+        })
     }
 }

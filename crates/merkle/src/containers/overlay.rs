@@ -32,6 +32,13 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
         Overlay::Small(Arc::new(Vec::new()))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Overlay::Small(small) => small.is_empty(),
+            Overlay::Large(large) => large.is_empty(),
+        }
+    }
+
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Overlay::Small(a), Overlay::Small(b)) => Arc::ptr_eq(a, b),

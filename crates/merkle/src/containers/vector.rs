@@ -170,6 +170,8 @@ impl<V: TreeValue + Clone, I: IndexEncoding> TreeValue for LazyVector<V, I> {
             self.map.write(tree, &["contents"])?;
             I::write(self.length, tree, &["length"])?;
             I::write(self.first, tree, &["head"])
+        } else if let Some(whole) = self.map.unchanged_whole([self.first, self.length]) {
+            Ok(tree.add_tree(path, whole.clone())?)
         } else {
             let mut sub = Tree::empty();
             self.write(&mut sub, &[])?;
@@ -179,9 +181,10 @@ impl<V: TreeValue + Clone, I: IndexEncoding> TreeValue for LazyVector<V, I> {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         let sub = super::value::subtree(tree, path)?;
-        let map = LazyMap::read(&sub, &["contents"])?;
+        let contents = super::value::subtree(&sub, &["contents"])?;
         let length = I::read(&sub, &["length"])?;
         let first = I::read(&sub, &["head"])?;
+        let map = LazyMap::part_of(sub, contents, [first, length], 2)?;
         Ok(LazyVector { first, length, map, index: PhantomData })
     }
 }

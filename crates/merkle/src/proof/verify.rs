@@ -133,6 +133,10 @@ impl Rebuilder {
             }
             ProofTree::BlindedValue(hash) => return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded()))),
             ProofTree::BlindedNode(hash) => return Ok(self.directory(*hash)),
+            ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
+                let bucket = self.entries(entries)?;
+                return Ok(self.show(Body::Bucket(bucket)));
+            }
             ProofTree::Node(entries) => {
                 // as the reference does: whatever the entries are, they are added one by one
                 let mut root = Inode::empty();
@@ -194,11 +198,17 @@ impl Rebuilder {
         if proofs.len() == 2 && proofs[0].0 >= proofs[1].0 {
             return Err(Wrong::Shape("the entries of a bucket must be different and in byte order"));
         }
+        let bucket = self.entries(proofs)?;
+        Ok(Part { content: Content::Shown(Body::Bucket(bucket)), entries: proofs.len() as u64, complete: true })
+    }
+
+    /// At most two entries, in byte order.
+    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Bucket, Wrong> {
         let mut bucket = Bucket::Empty;
         for (step, proof) in proofs {
             bucket.push(Entry { step: step.clone(), node: self.tree(proof)? });
         }
-        Ok(Part { content: Content::Shown(Body::Bucket(bucket)), entries: proofs.len() as u64, complete: true })
+        Ok(bucket)
     }
 
     fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part, Wrong> {
