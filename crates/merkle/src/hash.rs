@@ -1,6 +1,6 @@
 //! Hashes of leaves, flat directories, buckets and forks (`spec/pvm.md` §1.2–§1.4).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -97,6 +97,20 @@ fn finish(hash: blake2b_simd::Hash) -> NodeHash {
 /// BLAKE2b-256 of `bytes`.
 pub(crate) fn blake2b(bytes: &[u8]) -> NodeHash {
     finish(params().hash(bytes))
+}
+
+thread_local! {
+    static WRITTEN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// BLAKE2b-256 of what `put` writes.
+pub(crate) fn written(put: impl FnOnce(&mut Vec<u8>)) -> NodeHash {
+    let mut bytes = WRITTEN.take();
+    bytes.clear();
+    put(&mut bytes);
+    let hash = blake2b(&bytes);
+    WRITTEN.set(bytes);
+    hash
 }
 
 /// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit.

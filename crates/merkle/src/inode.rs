@@ -118,7 +118,7 @@ pub(crate) fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
         return Ok(Body::Bucket(entries.into_iter().collect()));
     }
     let mut keyed: Vec<(TrieKey, Entry)> = entries.into_iter().map(|entry| (TrieKey::of(&entry.step), entry)).collect();
-    keyed.sort_by(|a, b| a.0.cmp(&b.0));
+    keyed.sort_by_key(|(key, _)| *key);
     let (keys, entries): (Vec<TrieKey>, Vec<Entry>) = keyed.into_iter().unzip();
     split(&keys, &mut entries.into_iter(), depth)
 }

@@ -34,10 +34,50 @@ pub(crate) enum Source<N> {
     Proof(Arc<Shown>),
 }
 
+/// What a node is given at its birth, or finds out once.
+enum Slot<T> {
+    Given(T),
+    Later(OnceLock<T>),
+}
+
+impl<T> Slot<T> {
+    fn empty() -> Self {
+        Slot::Later(OnceLock::new())
+    }
+
+    fn get(&self) -> Option<&T> {
+        match self {
+            Slot::Given(value) => Some(value),
+            Slot::Later(later) => later.get(),
+        }
+    }
+
+    fn get_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Slot::Given(value) => Some(value),
+            Slot::Later(later) => later.get_mut(),
+        }
+    }
+
+    /// Puts `value` in, unless there is one already; gives the one that stays.
+    fn fill(&self, value: T) -> &T {
+        match self {
+            Slot::Given(given) => given,
+            Slot::Later(later) => later.get_or_init(|| value),
+        }
+    }
+}
+
+impl<T: Clone> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        self.get().cloned().map_or_else(Slot::empty, Slot::Given)
+    }
+}
+
 /// A leaf. At least one of `hash` and `bytes` is set; without `bytes` they come from `source`.
 pub(crate) struct Leaf {
-    hash: OnceLock<NodeHash>,
-    bytes: OnceLock<Bytes>,
+    hash: Slot<NodeHash>,
+    bytes: Slot<Bytes>,
     source: Source<Leaf>,
     stored: Stored,
 }
@@ -45,8 +85,8 @@ pub(crate) struct Leaf {
 /// A node of the trie of a directory; its root inode (`root`) stands for the directory itself.
 /// At least one of `hash` and `body` is set; without `body` it comes from `source`.
 pub(crate) struct Inode {
-    hash: OnceLock<NodeHash>,
-    body: OnceLock<Body>,
+    hash: Slot<NodeHash>,
+    body: Slot<Body>,
     root: bool,
     source: Source<Inode>,
     stored: Stored,
@@ -90,12 +130,17 @@ impl<N> Source<N> {
 
 impl Leaf {
     pub(crate) fn new(bytes: Bytes) -> Arc<Leaf> {
-        Arc::new(Leaf { hash: OnceLock::new(), bytes: bytes.into(), source: Source::Memory, stored: Stored::default() })
+        Arc::new(Leaf {
+            hash: Slot::empty(),
+            bytes: Slot::Given(bytes),
+            source: Source::Memory,
+            stored: Stored::default(),
+        })
     }
 
     pub(crate) fn lazy(hash: NodeHash, source: Source<Leaf>) -> Arc<Leaf> {
         let stored = source.stored();
-        Arc::new(Leaf { hash: hash.into(), bytes: OnceLock::new(), source, stored })
+        Arc::new(Leaf { hash: Slot::Given(hash), bytes: Slot::empty(), source, stored })
     }
 
     pub(crate) fn stored(&self) -> &Stored {
@@ -103,7 +148,10 @@ impl Leaf {
     }
 
     pub(crate) fn hash(&self) -> NodeHash {
-        *self.hash.get_or_init(|| hash::leaf(self.loaded().map_or(&[], |bytes| bytes)))
+        match self.hash.get() {
+            Some(hash) => *hash,
+            None => *self.hash.fill(hash::leaf(self.loaded().map_or(&[], |bytes| bytes))),
+        }
     }
 
     /// The bytes if they are at hand, without loading (and recording) anything.
@@ -122,18 +170,23 @@ impl Leaf {
             Source::Recording(recorder, original) => recorder.leaf(hash, original)?,
             Source::Proof(shown) => shown.leaf(&hash)?,
         };
-        Ok(self.bytes.get_or_init(|| bytes))
+        Ok(self.bytes.fill(bytes))
     }
 }
 
 impl Inode {
     pub(crate) fn new(body: Body, root: bool) -> Inode {
-        Inode { hash: OnceLock::new(), body: body.into(), root, source: Source::Memory, stored: Stored::default() }
+        Inode::from_source(body, root, Source::Memory)
+    }
+
+    /// An inode with this body, whose further fate `source` decides.
+    pub(crate) fn from_source(body: Body, root: bool, source: Source<Inode>) -> Inode {
+        Inode { hash: Slot::empty(), body: Slot::Given(body), root, source, stored: Stored::default() }
     }
 
     pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
         let stored = source.stored();
-        Arc::new(Inode { hash: hash.into(), body: OnceLock::new(), root, source, stored })
+        Arc::new(Inode { hash: Slot::Given(hash), body: Slot::empty(), root, source, stored })
     }
 
     pub(crate) fn stored(&self) -> &Stored {
@@ -165,7 +218,7 @@ impl Inode {
             Source::Proof(shown) if self.root => shown.directory(&hash)?,
             Source::Proof(_) => return Err(TreeError::Blinded(hash)),
         };
-        Ok(self.body.get_or_init(|| body))
+        Ok(self.body.fill(body))
     }
 
     /// The number of entries below.
@@ -183,7 +236,10 @@ impl Inode {
     }
 
     pub(crate) fn hash(&self) -> NodeHash {
-        *self.hash.get_or_init(|| self.loaded().map_or(NodeHash::EMPTY, |body| body.hash(self.root)))
+        match self.hash.get() {
+            Some(hash) => *hash,
+            None => *self.hash.fill(self.loaded().map_or(NodeHash::EMPTY, |body| body.hash(self.root))),
+        }
     }
 
     /// Hashes all that has no hash yet in this trie, many nodes at once, from the leaves up.
@@ -213,14 +269,14 @@ impl Inode {
             levels.push(below);
         }
         let bytes = |leaf: &Leaf| leaf.loaded().cloned().unwrap_or_default();
-        hash::many(&leaves, |leaf, out| hash::put_leaf(out, &bytes(leaf)), |leaf, hash| _ = leaf.hash.set(hash));
+        hash::many(&leaves, |leaf, out| hash::put_leaf(out, &bytes(leaf)), |leaf, hash| _ = leaf.hash.fill(hash));
         for level in levels.iter().rev() {
             let put = |inode: &Inode, out: &mut Vec<u8>| {
                 if let Some(body) = inode.loaded() {
                     body.put(inode.root, out);
                 }
             };
-            hash::many(level, put, |inode, hash| _ = inode.hash.set(hash));
+            hash::many(level, put, |inode, hash| _ = inode.hash.fill(hash));
         }
     }
 
@@ -228,7 +284,7 @@ impl Inode {
     pub(crate) fn own(this: &mut Arc<Inode>) -> Result<&mut Body, TreeError> {
         this.body()?;
         let inode = Arc::make_mut(this);
-        inode.hash = OnceLock::new();
+        inode.hash = Slot::empty();
         inode.source = Source::Memory;
         inode.stored = Stored::default();
         // the body was loaded above
@@ -257,9 +313,12 @@ impl Body {
     }
 
     pub(crate) fn hash(&self, root: bool) -> NodeHash {
-        let mut out = Vec::with_capacity(160);
-        self.put(root, &mut out);
-        hash::blake2b(&out)
+        // those below first: what is written here is then at hand
+        match self {
+            Body::Bucket(bucket) => bucket.as_slice().iter().for_each(|entry| _ = entry.node.known_hash()),
+            Body::Fork { children, .. } => children.iter().flatten().for_each(|child| _ = child.hash()),
+        }
+        hash::written(|out| self.put(root, out))
     }
 
     /// Writes what is hashed, as the root inode of a directory or below it.
@@ -370,13 +429,14 @@ impl Stored {
 /// Takes the directories out of a dying body, so that a deep tree is not freed by recursion.
 fn uproot(body: &mut Body, queue: &mut Vec<Node>) {
     match body {
-        Body::Bucket(bucket) => {
-            for entry in std::mem::take(bucket).into_entries() {
-                if !matches!(entry.node, Node::Leaf(_)) {
-                    queue.push(entry.node);
-                }
+        Body::Bucket(bucket) if bucket.as_slice().iter().any(|entry| !matches!(entry.node, Node::Leaf(_))) => {
+            match std::mem::take(bucket) {
+                Bucket::Empty => {}
+                Bucket::One(entry) => queue.push(entry.node),
+                Bucket::Two([first, second]) => queue.extend([first.node, second.node]),
             }
         }
+        Body::Bucket(_) => {}
         Body::Fork { children, .. } => queue.extend(children.iter_mut().filter_map(Option::take).map(Node::Dir)),
     }
 }

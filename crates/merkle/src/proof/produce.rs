@@ -34,7 +34,8 @@ pub fn produce_proof<T, E>(
     let mut copy = Tree { node: root.clone() };
     let result = f(&mut copy).map_err(ProofError::Step)?;
     let after = copy.hash()?;
-    let state = Seen { recorder, depth: 0 }.tree(&root)?;
+    let state =
+        Seen { directories: &lock(&recorder.directories), leaves: &lock(&recorder.leaves), depth: 0 }.tree(&root)?;
     let proof =
         Proof { version: Proof::VERSION, before_kind: root.kind(), before, after_kind: copy.node.kind(), after, state };
     Ok((proof, result))
@@ -110,7 +111,8 @@ impl Recorder {
 
 /// Walks what was seen.
 struct Seen<'a> {
-    recorder: &'a Recorder,
+    directories: &'a NodeTable<Body>,
+    leaves: &'a NodeTable<Bytes>,
     depth: usize,
 }
 
@@ -120,13 +122,12 @@ impl Seen<'_> {
     fn tree<E>(&mut self, node: &Node) -> Result<ProofTree, ProofError<E>> {
         let hash = node.known_hash();
         if node.kind() == Kind::Leaf {
-            let bytes = lock(&self.recorder.leaves).get(&hash).cloned();
+            let bytes = self.leaves.get(&hash).cloned();
             return Ok(bytes.map_or(ProofTree::BlindedValue(hash), ProofTree::Value));
         }
-        let body = lock(&self.recorder.directories).get(&hash).cloned().map(Box::new);
-        match body {
+        match self.directories.get(&hash) {
             None => Ok(ProofTree::BlindedNode(hash)),
-            Some(body) => Ok(match *self.body(&body)? {
+            Some(body) => Ok(match *self.body(body)? {
                 InodeProof::Blinded(hash) => ProofTree::BlindedNode(hash),
                 InodeProof::Values(entries) => ProofTree::Node(entries),
                 InodeProof::Tree { length, children } => ProofTree::Inode { length, children },

@@ -42,21 +42,22 @@ impl Proof {
     }
 
     fn rebuild<E>(&self) -> Result<(Session, Node), ProofError<E>> {
-        let mut rebuilder = Rebuilder {
-            session: Session(Arc::default()),
-            directories: NodeTable::default(),
-            leaves: NodeTable::default(),
-        };
-        let root = rebuilder.tree(&self.state).map_err(|wrong| match wrong {
+        let (rebuilder, root) = match Rebuilder::run(&self.state, false) {
+            // a directory is shown twice, and not the same of it
+            Err(Wrong::Ambiguous) => Rebuilder::run(&self.state, true),
+            done => done,
+        }
+        .map_err(|wrong| match wrong {
             Wrong::Shape(reason) => ProofError::Malformed(reason),
             Wrong::Tree(error) => ProofError::Tree(error),
+            Wrong::Ambiguous => ProofError::Malformed("a directory shown in two ways"),
         })?;
         if root.known_hash() != self.before || root.kind() != self.before_kind {
             return Err(ProofError::Before { claimed: self.before, actual: root.known_hash() });
         }
-        let Rebuilder { session, directories, leaves } = rebuilder;
-        *session.0.directories.write().unwrap_or_else(PoisonError::into_inner) = directories;
-        *session.0.leaves.write().unwrap_or_else(PoisonError::into_inner) = leaves;
+        let Rebuilder { session, directories, leaves, .. } = rebuilder;
+        let directories = directories.into_iter().map(|(hash, shown)| (hash, shown.inode)).collect();
+        *session.0.nodes.write().unwrap_or_else(PoisonError::into_inner) = Nodes { directories, leaves };
         Ok((session, root))
     }
 }
@@ -64,19 +65,26 @@ impl Proof {
 /// What a proof shows, by hash: a node that is shown in one place can be read wherever it occurs.
 #[derive(Default)]
 pub(crate) struct Shown {
-    directories: RwLock<NodeTable<Body>>,
-    leaves: RwLock<NodeTable<Bytes>>,
+    nodes: RwLock<Nodes>,
+}
+
+#[derive(Default)]
+struct Nodes {
+    directories: NodeTable<Arc<Inode>>,
+    leaves: NodeTable<Arc<Leaf>>,
 }
 
 impl Shown {
     pub(crate) fn directory(&self, hash: &NodeHash) -> Result<Body, TreeError> {
-        let directories = self.directories.read().unwrap_or_else(PoisonError::into_inner);
-        directories.get(hash).cloned().ok_or(TreeError::Blinded(*hash))
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let body = nodes.directories.get(hash).and_then(|inode| inode.loaded());
+        body.cloned().ok_or(TreeError::Blinded(*hash))
     }
 
     pub(crate) fn leaf(&self, hash: &NodeHash) -> Result<Bytes, TreeError> {
-        let leaves = self.leaves.read().unwrap_or_else(PoisonError::into_inner);
-        leaves.get(hash).cloned().ok_or(TreeError::Blinded(*hash))
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let bytes = nodes.leaves.get(hash).and_then(|leaf| leaf.loaded());
+        bytes.cloned().ok_or(TreeError::Blinded(*hash))
     }
 }
 
@@ -85,15 +93,16 @@ struct Session(Arc<Shown>);
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // the bodies die outside of the lock
-        let directories = std::mem::take(&mut *self.0.directories.write().unwrap_or_else(PoisonError::into_inner));
-        drop(directories);
+        // the nodes die outside of the lock
+        let nodes = std::mem::take(&mut *self.0.nodes.write().unwrap_or_else(PoisonError::into_inner));
+        drop(nodes);
     }
 }
 
 enum Wrong {
     Shape(&'static str),
     Tree(TreeError),
+    Ambiguous,
 }
 
 impl From<TreeError> for Wrong {
@@ -102,10 +111,18 @@ impl From<TreeError> for Wrong {
     }
 }
 
-struct Rebuilder {
+struct Rebuilder<'a> {
     session: Session,
-    directories: NodeTable<Body>,
-    leaves: NodeTable<Bytes>,
+    directories: NodeTable<ShownDirectory<'a>>,
+    leaves: NodeTable<Arc<Leaf>>,
+    /// Whether directories are found by their hashes only. Else each holds what is shown in its place, which comes to the same
+    /// as long as all that is shown of a directory is the same.
+    by_hash: bool,
+}
+
+struct ShownDirectory<'a> {
+    inode: Arc<Inode>,
+    proof: &'a ProofTree,
 }
 
 /// What is shown of an inode, with the number of entries below as far as it shows.
@@ -123,28 +140,36 @@ enum Content {
 /// Deepest inode (§1.4).
 const MAX_DEPTH: usize = 50;
 
-impl Rebuilder {
-    fn tree(&mut self, proof: &ProofTree) -> Result<Node, Wrong> {
+impl<'a> Rebuilder<'a> {
+    fn run(state: &'a ProofTree, by_hash: bool) -> Result<(Rebuilder<'a>, Node), Wrong> {
+        let session = Session(Arc::default());
+        let (directories, leaves) = (NodeTable::default(), NodeTable::default());
+        let mut rebuilder = Rebuilder { session, directories, leaves, by_hash };
+        let root = rebuilder.tree(state)?;
+        Ok((rebuilder, root))
+    }
+
+    fn tree(&mut self, proof: &'a ProofTree) -> Result<Node, Wrong> {
         let part = match proof {
             ProofTree::Value(bytes) => {
                 let leaf = Leaf::new(bytes.clone());
-                self.leaves.insert(leaf.hash(), bytes.clone());
+                self.leaves.insert(leaf.hash(), leaf.clone());
                 return Ok(Node::Leaf(leaf));
             }
             ProofTree::BlindedValue(hash) => return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded()))),
             ProofTree::BlindedNode(hash) => return Ok(self.directory(*hash)),
             ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
                 let bucket = self.entries(entries)?;
-                return Ok(self.show(Body::Bucket(bucket)));
+                return self.show(Body::Bucket(bucket), proof);
             }
             ProofTree::Node(entries) => {
                 // as the reference does: whatever the entries are, they are added one by one
                 let mut root = Inode::empty();
-                for (step, proof) in entries {
-                    let node = self.tree(proof)?;
+                for (step, entry) in entries {
+                    let node = self.tree(entry)?;
                     inode::add(&mut root, step, node)?;
                 }
-                return Ok(self.show(root.body()?.clone()));
+                return self.show(root.body()?.clone(), proof);
             }
             ProofTree::Inode { length, children } => self.fork(*length, children, 0)?,
             ProofTree::Extender { length, segment, inner } => self.extender(*length, segment, inner, 0)?,
@@ -159,12 +184,12 @@ impl Rebuilder {
             })?;
             entries.sort_by(|a, b| a.step.cmp(&b.step));
             entries.dedup_by(|a, b| a.step == b.step);
-            return Ok(self.show(Body::Bucket(entries.into_iter().collect())));
+            return self.show(Body::Bucket(entries.into_iter().collect()), proof);
         }
         if body.count() <= 2 && matches!(body, Body::Fork { .. }) {
             return Err(Wrong::Shape("a fork over at most two entries, not all of them shown"));
         }
-        Ok(self.show(body))
+        self.show(body, proof)
     }
 
     fn blinded<N>(&self) -> Source<N> {
@@ -175,14 +200,21 @@ impl Rebuilder {
         Node::Dir(Inode::lazy(hash, true, self.blinded()))
     }
 
-    fn show(&mut self, body: Body) -> Node {
-        let hash = body.hash(true);
+    fn show(&mut self, body: Body, proof: &'a ProofTree) -> Result<Node, Wrong> {
+        let inode = Arc::new(Inode::from_source(body, true, self.blinded()));
+        let hash = inode.hash();
         // where the same directory is shown twice, the reference believes the last
-        self.directories.insert(hash, body);
-        self.directory(hash)
+        let last = self.directories.insert(hash, ShownDirectory { inode: inode.clone(), proof });
+        if self.by_hash {
+            return Ok(self.directory(hash));
+        }
+        match last {
+            Some(last) if last.proof != proof => Err(Wrong::Ambiguous),
+            _ => Ok(Node::Dir(inode)),
+        }
     }
 
-    fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn inode(&mut self, proof: &'a InodeProof, depth: usize) -> Result<Part, Wrong> {
         match proof {
             InodeProof::Blinded(hash) => Ok(Part { content: Content::Blinded(*hash), entries: 0, complete: false }),
             InodeProof::Values(entries) => self.bucket(entries),
@@ -191,7 +223,7 @@ impl Rebuilder {
         }
     }
 
-    fn bucket(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Part, Wrong> {
+    fn bucket(&mut self, proofs: &'a [(Step, ProofTree)]) -> Result<Part, Wrong> {
         if proofs.is_empty() || proofs.len() > 2 {
             return Err(Wrong::Shape("a bucket must have one or two entries"));
         }
@@ -203,7 +235,7 @@ impl Rebuilder {
     }
 
     /// At most two entries, in byte order.
-    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Bucket, Wrong> {
+    fn entries(&mut self, proofs: &'a [(Step, ProofTree)]) -> Result<Bucket, Wrong> {
         let mut bucket = Bucket::Empty;
         for (step, proof) in proofs {
             bucket.push(Entry { step: step.clone(), node: self.tree(proof)? });
@@ -211,7 +243,7 @@ impl Rebuilder {
         Ok(bucket)
     }
 
-    fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part, Wrong> {
+    fn fork(&mut self, length: u64, proofs: &'a Children, depth: usize) -> Result<Part, Wrong> {
         let mut parts = [None, None];
         for (proof, part) in proofs.iter().zip(&mut parts) {
             *part = proof.as_ref().map(|proof| self.inode(proof, depth + 1)).transpose()?;
@@ -219,7 +251,7 @@ impl Rebuilder {
         self.join(length, parts, depth)
     }
 
-    fn extender(&mut self, length: u64, segment: &[bool], inner: &InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn extender(&mut self, length: u64, segment: &[bool], inner: &'a InodeProof, depth: usize) -> Result<Part, Wrong> {
         if depth + segment.len() > MAX_DEPTH {
             return Err(Wrong::Shape("an inode deeper than 50"));
         }
