@@ -143,12 +143,14 @@ impl Dirty {
     fn grow(&self) -> Result<Arc<Inode>, TreeError> {
         let mut entries = Vec::with_capacity(self.pending.len());
         self.pending.for_each(|step, change| {
-            let node = match change {
-                Some(Node::Dirty(child)) => Node::Dir(child.folded.get().ok_or(TreeError::TrieTooDeep)?.clone()),
-                Some(node) => node.clone(),
-                None => return Ok(()),
-            };
-            entries.push(Entry { step: step.clone(), node });
+            match change {
+                Some(Node::Dirty(child)) => {
+                    let folded = child.folded.get().ok_or(TreeError::TrieTooDeep)?;
+                    entries.push(Entry { step: step.clone(), node: Node::Dir(folded.clone()) });
+                }
+                Some(node) => entries.push(Entry { step: step.clone(), node: node.clone() }),
+                None => {}
+            }
             Ok(())
         })?;
         Ok(Arc::new(Inode::new(inode::grown(entries, 0)?, true)))

@@ -247,7 +247,10 @@ pub(crate) fn put_fork(out: &mut Vec<u8>, depth: u8, count: u64, children: [Opti
 
 /// Hashes many nodes at once: `put` writes what is hashed of each, `set` takes the hash. Several are computed side by side in
 /// one vector register.
-pub(crate) fn many<T: Copy>(nodes: &[T], put: impl Fn(T, &mut Vec<u8>), set: impl Fn(T, NodeHash)) {
+pub(crate) fn many<T>(nodes: &[T], put: impl Fn(&T, &mut Vec<u8>), set: impl Fn(&T, NodeHash)) {
+    if let [node] = nodes {
+        return set(node, written(|out| put(node, out)));
+    }
     let params = params();
     let mut bytes = Vec::new();
     let mut ends = Vec::new();
@@ -255,7 +258,7 @@ pub(crate) fn many<T: Copy>(nodes: &[T], put: impl Fn(T, &mut Vec<u8>), set: imp
         bytes.clear();
         ends.clear();
         for node in nodes {
-            put(*node, &mut bytes);
+            put(node, &mut bytes);
             ends.push(bytes.len());
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -263,7 +266,7 @@ pub(crate) fn many<T: Copy>(nodes: &[T], put: impl Fn(T, &mut Vec<u8>), set: imp
             starts.zip(&ends).map(|(start, end)| HashManyJob::new(&params, &bytes[start..*end])).collect();
         hash_many(&mut jobs);
         for (node, job) in nodes.iter().zip(&jobs) {
-            set(*node, finish(job.to_hash()));
+            set(node, finish(job.to_hash()));
         }
     }
 }

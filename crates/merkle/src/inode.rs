@@ -117,16 +117,16 @@ pub(crate) fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
     if entries.len() as u64 <= BUCKET {
         return Ok(Body::Bucket(entries.into_iter().collect()));
     }
-    let mut keyed: Vec<(TrieKey, Entry)> = entries.into_iter().map(|entry| (TrieKey::of(&entry.step), entry)).collect();
+    let mut keyed: Vec<(TrieKey, Option<Entry>)> =
+        entries.into_iter().map(|entry| (TrieKey::of(&entry.step), Some(entry))).collect();
     keyed.sort_by_key(|(key, _)| *key);
-    let (keys, entries): (Vec<TrieKey>, Vec<Entry>) = keyed.into_iter().unzip();
-    split(&keys, &mut entries.into_iter(), depth)
+    split(&mut keyed, depth)
 }
 
-/// [`grown`] for the next entries of `entries`, which are in the order of their `keys`.
-fn split(keys: &[TrieKey], entries: &mut impl Iterator<Item = Entry>, depth: u8) -> Result<Body, TreeError> {
-    if keys.len() as u64 <= BUCKET {
-        let mut bucket: Bucket = entries.take(keys.len()).collect();
+/// [`grown`] for entries in the order of their keys.
+fn split(keyed: &mut [(TrieKey, Option<Entry>)], depth: u8) -> Result<Body, TreeError> {
+    if keyed.len() as u64 <= BUCKET {
+        let mut bucket: Bucket = keyed.iter_mut().filter_map(|(_, entry)| entry.take()).collect();
         if let Bucket::Two(entries) = &mut bucket {
             entries.sort_by(|a, b| a.step.cmp(&b.step));
         }
@@ -135,15 +135,16 @@ fn split(keys: &[TrieKey], entries: &mut impl Iterator<Item = Entry>, depth: u8)
     if depth >= MAX_DEPTH {
         return Err(TreeError::TrieTooDeep);
     }
-    let (left, right) = keys.split_at(keys.partition_point(|key| key.index(depth) == 0));
-    let mut child = |keys: &[TrieKey]| -> Result<Option<Arc<Inode>>, TreeError> {
-        if keys.is_empty() {
+    let count = keyed.len() as u64;
+    let middle = keyed.partition_point(|(key, _)| key.index(depth) == 0);
+    let (left, right) = keyed.split_at_mut(middle);
+    let child = |keyed: &mut [(TrieKey, Option<Entry>)]| -> Result<Option<Arc<Inode>>, TreeError> {
+        if keyed.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(Inode::new(split(keys, entries, depth + 1)?, false))))
+        Ok(Some(Arc::new(Inode::new(split(keyed, depth + 1)?, false))))
     };
-    let children = [child(left)?, child(right)?];
-    Ok(Body::Fork { depth, count: keys.len() as u64, children })
+    Ok(Body::Fork { depth, count, children: [child(left)?, child(right)?] })
 }
 
 /// Removes `step` from the directory with root inode `root`, if it is there.

@@ -55,9 +55,8 @@ impl Proof {
         if root.known_hash() != self.before || root.kind() != self.before_kind {
             return Err(ProofError::Before { claimed: self.before, actual: root.known_hash() });
         }
-        let Rebuilder { session, directories, leaves, .. } = rebuilder;
-        let directories = directories.into_iter().map(|(hash, shown)| (hash, shown.inode)).collect();
-        *session.0.nodes.write().unwrap_or_else(PoisonError::into_inner) = Nodes { directories, leaves };
+        let Rebuilder { session, nodes, .. } = rebuilder;
+        *session.0.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
         Ok((session, root))
     }
 }
@@ -111,23 +110,22 @@ impl From<TreeError> for Wrong {
     }
 }
 
-struct Rebuilder<'a> {
+struct Rebuilder {
     session: Session,
-    directories: NodeTable<ShownDirectory<'a>>,
-    leaves: NodeTable<Arc<Leaf>>,
+    nodes: Nodes,
     /// Whether directories are found by their hashes only. Else each holds what is shown in its place, which comes to the same
     /// as long as all that is shown of a directory is the same.
     by_hash: bool,
-}
-
-struct ShownDirectory<'a> {
-    inode: Arc<Inode>,
-    proof: &'a ProofTree,
+    /// The directories shown, in the order of the proof.
+    shown: Vec<Arc<Inode>>,
+    /// Inodes to be hashed, by their heights above leaves and blinded nodes.
+    heights: Vec<Vec<Arc<Inode>>>,
 }
 
 /// What is shown of an inode, with the number of entries below as far as it shows.
 struct Part {
     content: Content,
+    height: usize,
     entries: u64,
     complete: bool,
 }
@@ -140,36 +138,85 @@ enum Content {
 /// Deepest inode (§1.4).
 const MAX_DEPTH: usize = 50;
 
-impl<'a> Rebuilder<'a> {
-    fn run(state: &'a ProofTree, by_hash: bool) -> Result<(Rebuilder<'a>, Node), Wrong> {
+/// Whether of two directories with the same hash the same is shown, supposing it is of the directories in them.
+fn is_shown_alike(a: &Body, b: &Body) -> bool {
+    let directory = |entry: &Entry| matches!(&entry.node, Node::Dir(inode) if inode.loaded().is_some());
+    match (a, b) {
+        (Body::Bucket(a), Body::Bucket(b)) => a.as_slice().iter().map(directory).eq(b.as_slice().iter().map(directory)),
+        (Body::Fork { children: a, .. }, Body::Fork { children: b, .. }) => a.iter().zip(b).all(|pair| match pair {
+            (Some(a), Some(b)) => match (a.loaded(), b.loaded()) {
+                (Some(a), Some(b)) => is_shown_alike(a, b),
+                (None, None) => true,
+                _ => false,
+            },
+            (None, None) => true,
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+impl Rebuilder {
+    fn run(state: &ProofTree, by_hash: bool) -> Result<(Rebuilder, Node), Wrong> {
         let session = Session(Arc::default());
-        let (directories, leaves) = (NodeTable::default(), NodeTable::default());
-        let mut rebuilder = Rebuilder { session, directories, leaves, by_hash };
-        let root = rebuilder.tree(state)?;
+        let nodes = Nodes::default();
+        let mut rebuilder = Rebuilder { session, nodes, by_hash, shown: Vec::new(), heights: Vec::new() };
+        let (root, _) = rebuilder.tree(state)?;
+        rebuilder.settle()?;
         Ok((rebuilder, root))
     }
 
-    fn tree(&mut self, proof: &'a ProofTree) -> Result<Node, Wrong> {
+    /// Hashes all, many nodes at once, and makes the directories known by their hashes.
+    fn settle(&mut self) -> Result<(), Wrong> {
+        for inodes in std::mem::take(&mut self.heights) {
+            Inode::hash_each(&inodes);
+        }
+        let shown = std::mem::take(&mut self.shown);
+        self.nodes.directories.reserve(shown.len());
+        for inode in shown {
+            let last = self.nodes.directories.insert(inode.hash(), inode.clone());
+            if let Some(last) = last
+                && let (Some(last), Some(now)) = (last.loaded(), inode.loaded())
+                && !is_shown_alike(last, now)
+            {
+                return Err(Wrong::Ambiguous);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that `inode` is to be hashed after all that is less high.
+    fn raise(&mut self, height: usize, inode: &Arc<Inode>) {
+        if self.heights.len() <= height {
+            self.heights.resize_with(height + 1, Vec::new);
+        }
+        self.heights[height].push(inode.clone());
+    }
+
+    /// A node, and its height.
+    fn tree(&mut self, proof: &ProofTree) -> Result<(Node, usize), Wrong> {
         let part = match proof {
             ProofTree::Value(bytes) => {
                 let leaf = Leaf::new(bytes.clone());
-                self.leaves.insert(leaf.hash(), leaf.clone());
-                return Ok(Node::Leaf(leaf));
+                self.nodes.leaves.insert(leaf.hash(), leaf.clone());
+                return Ok((Node::Leaf(leaf), 0));
             }
-            ProofTree::BlindedValue(hash) => return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded()))),
-            ProofTree::BlindedNode(hash) => return Ok(self.directory(*hash)),
+            ProofTree::BlindedValue(hash) => return Ok((Node::Leaf(Leaf::lazy(*hash, self.blinded())), 0)),
+            ProofTree::BlindedNode(hash) => return Ok((self.directory(*hash), 0)),
             ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
-                let bucket = self.entries(entries)?;
-                return self.show(Body::Bucket(bucket), proof);
+                let (bucket, height) = self.entries(entries)?;
+                return Ok(self.show(Body::Bucket(bucket), height));
             }
             ProofTree::Node(entries) => {
                 // as the reference does: whatever the entries are, they are added one by one
                 let mut root = Inode::empty();
+                let mut below = 0;
                 for (step, entry) in entries {
-                    let node = self.tree(entry)?;
+                    let (node, height) = self.tree(entry)?;
                     inode::add(&mut root, step, node)?;
+                    below = below.max(height);
                 }
-                return self.show(root.body()?.clone(), proof);
+                return Ok(self.show(root.body()?.clone(), below + 1));
             }
             ProofTree::Inode { length, children } => self.fork(*length, children, 0)?,
             ProofTree::Extender { length, segment, inner } => self.extender(*length, segment, inner, 0)?,
@@ -184,12 +231,12 @@ impl<'a> Rebuilder<'a> {
             })?;
             entries.sort_by(|a, b| a.step.cmp(&b.step));
             entries.dedup_by(|a, b| a.step == b.step);
-            return self.show(Body::Bucket(entries.into_iter().collect()), proof);
+            return Ok(self.show(Body::Bucket(entries.into_iter().collect()), part.height));
         }
         if body.count() <= 2 && matches!(body, Body::Fork { .. }) {
             return Err(Wrong::Shape("a fork over at most two entries, not all of them shown"));
         }
-        self.show(body, proof)
+        Ok(self.show(body, part.height))
     }
 
     fn blinded<N>(&self) -> Source<N> {
@@ -200,50 +247,55 @@ impl<'a> Rebuilder<'a> {
         Node::Dir(Inode::lazy(hash, true, self.blinded()))
     }
 
-    fn show(&mut self, body: Body, proof: &'a ProofTree) -> Result<Node, Wrong> {
+    fn show(&mut self, body: Body, height: usize) -> (Node, usize) {
         let inode = Arc::new(Inode::from_source(body, true, self.blinded()));
-        let hash = inode.hash();
-        // where the same directory is shown twice, the reference believes the last
-        let last = self.directories.insert(hash, ShownDirectory { inode: inode.clone(), proof });
         if self.by_hash {
-            return Ok(self.directory(hash));
+            // where the same directory is shown twice, the reference believes the last
+            let hash = inode.hash();
+            self.nodes.directories.insert(hash, inode);
+            return (self.directory(hash), 0);
         }
-        match last {
-            Some(last) if last.proof != proof => Err(Wrong::Ambiguous),
-            _ => Ok(Node::Dir(inode)),
-        }
+        self.raise(height, &inode);
+        self.shown.push(inode.clone());
+        (Node::Dir(inode), height)
     }
 
-    fn inode(&mut self, proof: &'a InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Part, Wrong> {
         match proof {
-            InodeProof::Blinded(hash) => Ok(Part { content: Content::Blinded(*hash), entries: 0, complete: false }),
+            InodeProof::Blinded(hash) => {
+                Ok(Part { content: Content::Blinded(*hash), height: 0, entries: 0, complete: false })
+            }
             InodeProof::Values(entries) => self.bucket(entries),
             InodeProof::Tree { length, children } => self.fork(*length, children, depth),
             InodeProof::Extender { length, segment, inner } => self.extender(*length, segment, inner, depth),
         }
     }
 
-    fn bucket(&mut self, proofs: &'a [(Step, ProofTree)]) -> Result<Part, Wrong> {
+    fn bucket(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Part, Wrong> {
         if proofs.is_empty() || proofs.len() > 2 {
             return Err(Wrong::Shape("a bucket must have one or two entries"));
         }
         if proofs.len() == 2 && proofs[0].0 >= proofs[1].0 {
             return Err(Wrong::Shape("the entries of a bucket must be different and in byte order"));
         }
-        let bucket = self.entries(proofs)?;
-        Ok(Part { content: Content::Shown(Body::Bucket(bucket)), entries: proofs.len() as u64, complete: true })
+        let (bucket, height) = self.entries(proofs)?;
+        let content = Content::Shown(Body::Bucket(bucket));
+        Ok(Part { content, height, entries: proofs.len() as u64, complete: true })
     }
 
-    /// At most two entries, in byte order.
-    fn entries(&mut self, proofs: &'a [(Step, ProofTree)]) -> Result<Bucket, Wrong> {
+    /// At most two entries, in byte order, and the height of an inode with them.
+    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<(Bucket, usize), Wrong> {
         let mut bucket = Bucket::Empty;
+        let mut below = 0;
         for (step, proof) in proofs {
-            bucket.push(Entry { step: step.clone(), node: self.tree(proof)? });
+            let (node, height) = self.tree(proof)?;
+            bucket.push(Entry { step: step.clone(), node });
+            below = below.max(height);
         }
-        Ok(bucket)
+        Ok((bucket, below + 1))
     }
 
-    fn fork(&mut self, length: u64, proofs: &'a Children, depth: usize) -> Result<Part, Wrong> {
+    fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part, Wrong> {
         let mut parts = [None, None];
         for (proof, part) in proofs.iter().zip(&mut parts) {
             *part = proof.as_ref().map(|proof| self.inode(proof, depth + 1)).transpose()?;
@@ -251,7 +303,7 @@ impl<'a> Rebuilder<'a> {
         self.join(length, parts, depth)
     }
 
-    fn extender(&mut self, length: u64, segment: &[bool], inner: &'a InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn extender(&mut self, length: u64, segment: &[bool], inner: &InodeProof, depth: usize) -> Result<Part, Wrong> {
         if depth + segment.len() > MAX_DEPTH {
             return Err(Wrong::Shape("an inode deeper than 50"));
         }
@@ -263,7 +315,7 @@ impl<'a> Rebuilder<'a> {
         Ok(part)
     }
 
-    fn join(&self, length: u64, parts: [Option<Part>; 2], depth: usize) -> Result<Part, Wrong> {
+    fn join(&mut self, length: u64, parts: [Option<Part>; 2], depth: usize) -> Result<Part, Wrong> {
         if depth >= MAX_DEPTH {
             return Err(Wrong::Shape("an inode deeper than 50"));
         }
@@ -274,14 +326,19 @@ impl<'a> Rebuilder<'a> {
         let entries = parts.iter().flatten().try_fold(0u64, |sum, part| sum.checked_add(part.entries));
         match entries {
             Some(entries) if entries == length || (entries < length && !complete) => {
+                let height = parts.iter().flatten().map(|part| part.height).max().unwrap_or(0) + 1;
                 let children = parts.map(|part| {
                     part.map(|part| match part.content {
                         Content::Blinded(hash) => Inode::lazy(hash, false, self.blinded()),
-                        Content::Shown(body) => Arc::new(Inode::new(body, false)),
+                        Content::Shown(body) => {
+                            let inode = Arc::new(Inode::new(body, false));
+                            self.raise(part.height, &inode);
+                            inode
+                        }
                     })
                 });
                 let body = Body::Fork { depth: depth as u8, count: length, children };
-                Ok(Part { content: Content::Shown(body), entries, complete })
+                Ok(Part { content: Content::Shown(body), height, entries, complete })
             }
             _ => Err(Wrong::Shape("a fork whose length does not fit its entries")),
         }
