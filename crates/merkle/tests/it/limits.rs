@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use soru_merkle::{
-    MemoryStore, NodeHash, NodeSink, NodeStore, Proof, ProofError, StoreError, StoreId, Tree, TreeError, produce_proof,
+    MemoryStore, NodeHash, NodeSink, NodeStore, Proof, ProofError, ProofTree, StoreError, StoreId, Tree, TreeError,
+    produce_proof,
 };
 
 /// A tree much deeper than any stack: each round puts the whole tree below a path, as a kernel could with copies.
@@ -197,4 +198,27 @@ fn trees_may_be_shared_between_threads() {
             scope.spawn(|| assert_eq!(read_all(&lazy).unwrap(), 1000));
         }
     });
+}
+
+/// A directory that a proof shows twice, but not the same of it: the reference believes the last place.
+#[test]
+fn of_a_directory_shown_in_two_ways_the_last_counts() {
+    let mut tree = Tree::empty();
+    for name in ["a", "b"] {
+        (0..6u8).for_each(|n| tree.add(&[name, n.to_string().as_str()], vec![n]).unwrap());
+    }
+    let read = |tree: &mut Tree| tree.find(&["a", "3"]);
+    let (full, value) = produce_proof(&tree, read).unwrap();
+    let (empty, _) = produce_proof(&tree, |tree: &mut Tree| tree.length(&["a"])).unwrap();
+    assert_eq!(full.verify(read).unwrap().0, value);
+    // the same inodes, in the proof of whoever reads the entry and of whoever only counts
+    let of = |proof: &Proof, place: usize| match &proof.state {
+        ProofTree::Node(entries) => entries[place].clone(),
+        other => panic!("{other:?}"),
+    };
+    let shown =
+        |first: &Proof, last: &Proof| Proof { state: ProofTree::Node(vec![of(first, 0), of(last, 1)]), ..full.clone() };
+    assert_eq!(shown(&empty, &full).verify(read).unwrap().0, value);
+    assert!(matches!(shown(&full, &empty).verify(read), Err(ProofError::Step(TreeError::Blinded(_)))));
+    assert!(matches!(shown(&full, &full).verify(read), Ok((found, _)) if found == value));
 }
