@@ -142,19 +142,18 @@ impl Typer<'_> {
     }
 
     fn emit(&mut self, node: &Node<'_>, mut stack: Stack) -> Judgement {
-        self.not_in_view(node, Prim::EMIT)?;
         let before = stack.clone();
         let Some(found) = stack.pop() else { return self.bad_stack(node, 1, &before) };
-        let tag = self.entrypoint_annotation(node, true)?.unwrap_or_default();
         let (ty, expr) = match &node.children[..] {
-            [] => (found.clone(), found.to_micheline()),
-            [ty] => (self.type_of(ty, Allow::PACKABLE)?, ty.expr.clone()),
+            [] => {
+                self.packable(node, &found, false)?;
+                (found.clone(), found.to_micheline())
+            }
+            [ty] => (self.type_of(ty, Allow::NONE)?, ty.expr.clone()),
             _ => return Err(node.wrong_arity(1).into()),
         };
-        if !ty.is_packable() {
-            self.pushable(node, &ty)?;
-        }
-        self.item_fits(node, &before, &found, &ty)?;
+        self.item_fits(node, &before, &ty, &found)?;
+        let tag = self.entrypoint_annotation(node, true)?.unwrap_or_default();
         stack.push(Type::operation());
         Ok((Op::Emit { tag, ty, expr: Arc::new(expr) }, Some(stack)))
     }

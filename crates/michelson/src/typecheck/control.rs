@@ -1,7 +1,7 @@
 //! Sequences, branches, loops, functions: instructions with code in them; and the dispatch over all instructions.
 
 use super::{Around, Code, Instr, Judgement, Op, Stack, Typer, annotations, shown};
-use crate::error::{Location, Problem, Result, TypeMapEntry};
+use crate::error::{Location, Problem, Result, ScriptError, TypeMapEntry};
 use crate::gas::cost;
 use crate::node::Node;
 use crate::types::{Allow, Kind, Type};
@@ -316,35 +316,26 @@ impl Typer<'_> {
         };
         let Kind::Lambda(argument, result) = function.kind() else { return self.bad_stack(node, 2, &before) };
         let Kind::Pair(first, rest) = argument.kind() else { return self.bad_stack(node, 2, &before) };
-        self.pushable(node, first)?;
+        self.packable(node, first, false)?;
         self.item_fits(node, &before, &captured, first)?;
         stack.push(Type::lambda(rest.clone(), result.clone()));
         Ok((Op::Apply(captured), Some(stack)))
     }
 
-    /// Refuses types whose values cannot be written in code.
-    pub(super) fn pushable(&self, node: &Node<'_>, ty: &Type) -> Result<()> {
+    /// Refuses types whose values cannot be packed, or written in code: then contracts cannot, either.
+    pub(super) fn packable(&self, node: &Node<'_>, ty: &Type, contracts: bool) -> Result<()> {
         let location = node.location;
-        if ty.is_pushable() {
-            return Ok(());
+        match unpackable(ty, contracts, location) {
+            Some(problem) => Err(ScriptError::from(problem).within(Problem::UnpackableType { location })),
+            None => Ok(()),
         }
-        let problem = if ty.has_ticket() {
-            Problem::UnexpectedTicket { location }
-        } else if ty.has_big_map() {
-            Problem::UnexpectedLazyStorage { location }
-        } else if ty.has_operation() {
-            Problem::UnexpectedOperation { location }
-        } else {
-            Problem::UnexpectedContract { location }
-        };
-        Err(problem.into())
     }
 
     fn failing(&mut self, node: &Node<'_>, prim: Prim, stack: Stack) -> Judgement {
         let [] = node.args()?;
         match (prim, stack.last()) {
             (Prim::FAILWITH, Some(ty)) => {
-                self.pushable(node, ty)?;
+                self.packable(node, ty, false)?;
                 Ok((Op::Failwith(ty.clone()), None))
             }
             (Prim::NEVER, Some(ty)) if *ty.kind() == Kind::Never => Ok((Op::Plain(Prim::NEVER), None)),
@@ -371,7 +362,6 @@ impl Typer<'_> {
 
     /// Instructions that carry a type.
     fn with_types(&mut self, node: &Node<'_>, prim: Prim, mut stack: Stack) -> Judgement {
-        let before = stack.clone();
         let op = match prim {
             Prim::PUSH => {
                 let [ty, data] = node.args()?;
@@ -408,7 +398,7 @@ impl Typer<'_> {
             Prim::LEFT | Prim::RIGHT => {
                 let [other] = node.args()?;
                 let other = self.type_of(other, Allow::ANY)?;
-                let Some(ty) = stack.pop() else { return self.bad_stack(node, 1, &before) };
+                let Some(ty) = stack.pop() else { return self.bad_stack(node, 1, &stack) };
                 let ty = if prim == Prim::LEFT { Type::or(ty, other) } else { Type::or(other, ty) };
                 stack.push(self.sized(node, ty)?);
                 Op::Plain(prim)
@@ -416,7 +406,7 @@ impl Typer<'_> {
             Prim::CAST => {
                 let [ty] = node.args()?;
                 let ty = self.type_of(ty, Allow::ANY)?;
-                let Some(found) = stack.pop() else { return self.bad_stack(node, 1, &before) };
+                let Some(found) = stack.pop() else { return self.bad_stack(node, 1, &stack) };
                 self.same_type(node.location, &ty, &found)?;
                 stack.push(ty);
                 Op::Nothing
@@ -424,31 +414,44 @@ impl Typer<'_> {
             Prim::RENAME => {
                 let [] = node.args()?;
                 if stack.is_empty() {
-                    return self.bad_stack(node, 1, &before);
+                    return self.bad_stack(node, 1, &stack);
                 }
                 Op::Nothing
             }
             Prim::UNPACK => {
                 let [ty] = node.args()?;
-                let ty = self.type_of(ty, Allow::PACKABLE)?;
-                match stack.pop() {
-                    Some(top) if *top.kind() == Kind::Bytes => {}
-                    _ => return self.bad_stack(node, 1, &before),
+                let ty = self.type_of(ty, Allow::NONE)?;
+                if !matches!(stack.last().map(Type::kind), Some(Kind::Bytes)) {
+                    return self.bad_stack(node, 1, &stack);
                 }
+                stack.pop();
                 stack.push(self.sized(node, Type::option(ty.clone()))?);
                 Op::Unpack(ty)
             }
             _ => {
                 let [] = node.args()?;
-                let Some(ty) = stack.pop() else { return self.bad_stack(node, 1, &before) };
-                if !ty.is_packable() {
-                    self.pushable(node, &ty)?;
-                }
+                let Some(ty) = stack.pop() else { return self.bad_stack(node, 1, &stack) };
+                self.packable(node, &ty, true)?;
                 stack.push(Type::bytes());
                 Op::Pack(ty)
             }
         };
         Ok((op, Some(stack)))
+    }
+}
+
+/// The first part of a type whose values cannot be packed.
+fn unpackable(ty: &Type, contracts: bool, location: Location) -> Option<Problem> {
+    match ty.kind() {
+        Kind::BigMap(..) | Kind::SaplingState(_) => Some(Problem::UnexpectedLazyStorage { location }),
+        Kind::Operation => Some(Problem::UnexpectedOperation { location }),
+        Kind::Ticket(_) => Some(Problem::UnexpectedTicket { location }),
+        Kind::Contract(_) if !contracts => Some(Problem::UnexpectedContract { location }),
+        Kind::Pair(a, b) | Kind::Or(a, b) => {
+            unpackable(a, contracts, location).or_else(|| unpackable(b, contracts, location))
+        }
+        Kind::Option(a) | Kind::List(a) | Kind::Map(_, a) => unpackable(a, contracts, location),
+        _ => None,
     }
 }
 

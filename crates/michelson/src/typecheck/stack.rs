@@ -124,8 +124,8 @@ impl Typer<'_> {
         if count < 2 {
             return Err(Problem::BadUnpairArgument { location: node.location }.into());
         }
-        let before = stack.clone();
-        let Some(mut ty) = stack.pop() else { return self.bad_stack(node, 1, &before) };
+        let Some(whole) = stack.pop() else { return self.bad_stack(node, 1, &stack) };
+        let mut ty = whole.clone();
         let mut items = Vec::new();
         for _ in 1..count {
             match ty.kind().clone() {
@@ -133,7 +133,10 @@ impl Typer<'_> {
                     items.push(a);
                     ty = b;
                 }
-                _ if node.children.is_empty() => return self.bad_stack(node, 1, &before),
+                _ if node.children.is_empty() => {
+                    stack.push(whole);
+                    return self.bad_stack(node, 1, &stack);
+                }
                 _ => return Err(Problem::BadUnpairArgument { location: node.location }.into()),
             }
         }

@@ -69,21 +69,17 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Uses {
     comparable: bool,
-    operation: bool,
-    contract: bool,
     lazy: bool,
     ticket: bool,
 }
 
-const COMPARABLE: Uses = Uses { comparable: true, operation: false, contract: false, lazy: false, ticket: false };
+const COMPARABLE: Uses = Uses { comparable: true, lazy: false, ticket: false };
 const PLAIN: Uses = Uses { comparable: false, ..COMPARABLE };
 
 impl Uses {
     fn and(self, other: Uses) -> Uses {
         Uses {
             comparable: self.comparable && other.comparable,
-            operation: self.operation || other.operation,
-            contract: self.contract || other.contract,
             lazy: self.lazy || other.lazy,
             ticket: self.ticket || other.ticket,
         }
@@ -137,7 +133,7 @@ impl Type {
             | Kind::Key
             | Kind::Signature
             | Kind::Address => (0, COMPARABLE),
-            Kind::Operation => (0, Uses { operation: true, ..PLAIN }),
+            Kind::Operation => (0, PLAIN),
             Kind::SaplingState(_) => (0, Uses { lazy: true, ..PLAIN }),
             Kind::BlsG1 | Kind::BlsG2 | Kind::BlsFr | Kind::Chest | Kind::ChestKey | Kind::SaplingTransaction(_) => {
                 (0, PLAIN)
@@ -148,7 +144,7 @@ impl Type {
             Kind::Map(k, v) => (k.0.size + v.0.size, k.0.uses.and(v.0.uses).plain()),
             Kind::BigMap(k, v) => (k.0.size + v.0.size, Uses { lazy: true, ..k.0.uses.and(v.0.uses).plain() }),
             Kind::Lambda(a, b) => (a.0.size + b.0.size, PLAIN),
-            Kind::Contract(a) => (a.0.size, Uses { contract: true, ..PLAIN }),
+            Kind::Contract(a) => (a.0.size, PLAIN),
             Kind::Ticket(a) => (a.0.size, Uses { ticket: true, ..PLAIN }),
         };
         Type(Arc::new(Inner { kind, size: size.saturating_add(1), uses }))
@@ -231,31 +227,6 @@ impl Type {
         !self.0.uses.ticket
     }
 
-    /// Whether values can be packed.
-    pub fn is_packable(&self) -> bool {
-        !(self.0.uses.operation || self.0.uses.lazy || self.0.uses.ticket)
-    }
-
-    /// Whether values can be written in code.
-    pub fn is_pushable(&self) -> bool {
-        !(self.0.uses.operation || self.0.uses.lazy || self.0.uses.ticket || self.0.uses.contract)
-    }
-
-    /// Whether values can be stored.
-    pub fn is_storable(&self) -> bool {
-        !(self.0.uses.operation || self.0.uses.contract)
-    }
-
-    /// Whether values can be passed to a contract.
-    pub fn is_passable(&self) -> bool {
-        !self.0.uses.operation
-    }
-
-    /// Whether values can be values of a big map.
-    pub fn is_big_map_value(&self) -> bool {
-        !(self.0.uses.operation || self.0.uses.lazy || self.0.uses.contract)
-    }
-
     /// Whether a value may contain a big map.
     pub fn has_big_map(&self) -> bool {
         self.0.uses.lazy
@@ -264,11 +235,6 @@ impl Type {
     /// Whether a value may contain a ticket.
     pub fn has_ticket(&self) -> bool {
         self.0.uses.ticket
-    }
-
-    /// Whether a value may contain an operation.
-    pub fn has_operation(&self) -> bool {
-        self.0.uses.operation
     }
 
     /// The type as Micheline, without annotations, every pair of two.

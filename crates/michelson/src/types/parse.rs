@@ -27,11 +27,9 @@ impl Allow {
     pub const STORABLE: Allow = Allow { operation: false, contract: false, ..Allow::ANY };
     /// Types of values of a big map.
     pub const BIG_MAP_VALUE: Allow = Allow { lazy: false, ..Allow::STORABLE };
-    /// Types of what is packed.
-    pub const PACKABLE: Allow = Allow { contract: true, ..Allow::NONE };
     /// Types of arguments and results of views.
     pub const VIEW: Allow = Allow { contract: true, ..Allow::NONE };
-    /// None of these.
+    /// None of these: types of what code may hold, and of what is unpacked.
     pub const NONE: Allow = Allow { lazy: false, operation: false, contract: false, ticket: false };
 }
 

@@ -65,6 +65,24 @@ fn every_type_is_known() {
     }
 }
 
+/// What cannot be packed cannot be told in an event or an error, either; contracts can be packed, but not read back.
+#[test]
+fn packing_is_for_plain_values() {
+    let told =
+        |code: &str| -> Vec<&'static str> { problems(code).iter().skip(1).map(|problem| problem.parts().0).collect() };
+    let operation = ["michelson_v1.unpackable_type", "michelson_v1.unexpected_operation"];
+    let contract = ["michelson_v1.unpackable_type", "michelson_v1.unexpected_contract"];
+    assert_eq!(told("NIL operation ; PACK ; FAILWITH"), operation);
+    assert_eq!(told("SELF ; PACK ; FAILWITH"), [""; 0]);
+    assert_eq!(told("SELF ; FAILWITH"), contract);
+    assert_eq!(told("SELF ; EMIT ; FAILWITH"), contract);
+    assert_eq!(told("PUSH bytes 0x ; UNPACK (contract unit) ; FAILWITH"), ["michelson_v1.unexpected_contract"]);
+    let view = "parameter unit ; storage unit ; code { CDR ; NIL operation ; PAIR } ;
+                view \"v\" unit unit { CDR ; DUP ; EMIT ; DROP }";
+    let view = parse_script(view).unwrap().expr;
+    typecheck_code(&mut World::default(), &view, false, false, &mut Gas::unlimited()).unwrap();
+}
+
 #[test]
 fn annotations_stand_where_they_may() {
     let good = [

@@ -26,7 +26,7 @@ struct Packed {
 
 pub(super) fn pack_data(ledger: &Ledger, block: &BlockContext, request: &Request) -> Result<Answer, Answer> {
     let body: Packed = request.json()?;
-    let ty = Type::of(&body.ty, Allow::PACKABLE).map_err(script_error)?;
+    let ty = Type::of(&body.ty, Allow::NONE).map_err(script_error)?;
     let mut gas = meter(body.gas.as_ref());
     let packed = with_script_chain(ledger, block, |chain| run::pack(chain, &body.data, &ty, &mut gas));
     let packed = HexBytes(packed.map_err(script_error)?);
