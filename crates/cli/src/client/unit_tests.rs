@@ -57,8 +57,10 @@ fn tests(arguments: &[(usize, String)]) -> Result<Vec<Test>, CliError> {
             tests.push(Test { name: format!("Literal script {literals}"), text: Ok(text) });
             continue;
         };
-        let unreadable = |error| CliError::argument(*index, argument, format!("cannot read {path} ({error})"));
-        let files = if Path::new(path).is_dir() { folder(path).map_err(unreadable)? } else { vec![path.into()] };
+        let unreadable =
+            |error: std::io::Error| CliError::argument(*index, argument, format!("cannot read {path} ({error})"));
+        let kind = std::fs::metadata(path).map_err(unreadable)?;
+        let files = if kind.is_dir() { folder(path).map_err(unreadable)? } else { vec![path.into()] };
         for file in files {
             let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read this file ({error})"));
             tests.push(Test { name: file.display().to_string(), text });
