@@ -4,7 +4,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use soru_sandbox::block::{self, Baker, ChainStart};
 use soru_sandbox::ledger::Ledger;
-use soru_sandbox::make::next_block;
+use soru_sandbox::make::{Recipe, next_block};
 use soru_sandbox::mempool::Pending;
 use soru_sandbox::store::Store;
 use soru_sandbox::{FundedAccount, SandboxConfig};
@@ -49,7 +49,9 @@ fn bench(criterion: &mut Criterion) {
             Arc::new(Pending { hash: operation.hash(), size: bytes.len(), operation })
         })
         .collect();
-    let make = || next_block(&head, &ledger, &waiting, &baker, Timestamp(1_767_225_601)).unwrap();
+    let now = Timestamp(1_767_225_601);
+    let recipe = Recipe { predecessor: &head, ledger: &ledger, waiting: &waiting, changes: &[], now, fork: 0 };
+    let make = || next_block(&recipe, &baker).unwrap();
     assert_eq!(make().block.operations[3].len(), usize::from(OPERATIONS));
 
     let mut group = criterion.benchmark_group("block of 100 transfers");

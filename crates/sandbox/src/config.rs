@@ -3,8 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 use soru_protocol::constants::Preset;
-use soru_tezos::key::PublicKey;
+use soru_protocol::protocol::Protocol;
+use soru_tezos::blake2b;
+use soru_tezos::key::{PublicKey, Scheme};
 use soru_tezos::scalar::Mutez;
+use soru_tezos::sign::{SecretKey, SecretKeyError};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -123,6 +126,74 @@ pub const BOOTSTRAP: [WellKnown; 5] = [
 /// What each of the [`BOOTSTRAP`] accounts owns: 4,000,000 tez.
 pub const BOOTSTRAP_BALANCE: Mutez = Mutez::of_tez(4_000_000);
 
+/// Most accounts that are made at the start.
+pub const MAX_ACCOUNTS: u32 = 10_000;
+
+/// The secret key of an account made besides the [`BOOTSTRAP`] ones, by its number from 1. It is the same on every sandbox,
+/// and no secret.
+///
+/// # Errors
+/// None for these keys; the type is that of making one.
+pub fn made_account(number: u32) -> Result<SecretKey, SecretKeyError> {
+    SecretKey::from_bytes(Scheme::Ed25519, &blake2b::digest::<32>(&[b"account of a sandbox", &number.to_be_bytes()]))
+}
+
+/// A change of protocol in the middle of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The level of the last block of the protocol before.
+    pub level: u32,
+    /// The protocol of the blocks that follow.
+    pub protocol: Protocol,
+}
+
+/// A text that is no upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpgradeError {
+    /// There is no such protocol.
+    #[error("'{0}' is not a protocol: give a number from 016 to 025, a name like Tallinn, or a hash")]
+    Protocol(String),
+    /// Not a level and a protocol.
+    #[error(
+        "'{0}' is not LEVEL:PROTOCOL, like 100:025: the level of the last block before, at least 2, and the protocol"
+    )]
+    Form(String),
+}
+
+/// Reads a protocol by number, name or hash.
+///
+/// # Errors
+/// When it is none of 016 to 025.
+pub fn parse_protocol(text: &str) -> Result<Protocol, UpgradeError> {
+    let number = text.parse::<u8>().ok();
+    let plain = |name: &str| name.to_lowercase().replace(' ', "");
+    let named = |protocol: &Protocol| {
+        number == Some(protocol.number())
+            || text == protocol.hash_text()
+            || text == protocol.short_hash()
+            || plain(text) == plain(protocol.name())
+    };
+    let unknown = || UpgradeError::Protocol(text.chars().take(60).collect());
+    Protocol::ALL.into_iter().find(named).ok_or_else(unknown)
+}
+
+impl FromStr for Upgrade {
+    type Err = UpgradeError;
+
+    fn from_str(text: &str) -> Result<Self, UpgradeError> {
+        let form = || UpgradeError::Form(text.chars().take(60).collect());
+        let (level, protocol) = text.split_once(':').ok_or_else(form)?;
+        let level = level.parse().ok().filter(|level| (2..i32::MAX as u32).contains(level)).ok_or_else(form)?;
+        Ok(Upgrade { level, protocol: parse_protocol(protocol)? })
+    }
+}
+
+impl fmt::Display for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:03}", self.level, self.protocol.number())
+    }
+}
+
 /// Everything the sandbox is started with. Chain parameters (constants, accounts) count for a new chain only: a data
 /// directory that already holds a chain continues it.
 #[derive(Debug, Clone)]
@@ -139,6 +210,10 @@ pub struct SandboxConfig {
     pub constants: serde_json::Value,
     /// Accounts besides the [`BOOTSTRAP`] ones.
     pub accounts: Vec<FundedAccount>,
+    /// The protocol the chain begins with.
+    pub protocol: Protocol,
+    /// Protocols that follow, in order.
+    pub upgrades: Vec<Upgrade>,
 }
 
 /// The RPC address of a reference node: loopback, port 8732.
@@ -154,6 +229,8 @@ impl SandboxConfig {
             preset: Preset::default(),
             constants: serde_json::Value::Object(Default::default()),
             accounts: Vec::new(),
+            protocol: Protocol::Ushuaia,
+            upgrades: Vec::new(),
         }
     }
 }
@@ -170,6 +247,20 @@ mod tests {
         assert_eq!("0.25".parse::<BlockTime>().unwrap().to_string(), "0.25");
         for wrong in ["", "0", "-1", "x", "1e99", "NaN", "inf"] {
             assert!(wrong.parse::<BlockTime>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn upgrades() {
+        let read = |text: &str| text.parse::<Upgrade>();
+        assert_eq!(read("100:025"), Ok(Upgrade { level: 100, protocol: Protocol::Ushuaia }));
+        assert_eq!(read("2:PtMumbai"), Ok(Upgrade { level: 2, protocol: Protocol::Mumbai }));
+        assert_eq!(read("7:paris c").map(|upgrade| upgrade.to_string()), Ok("7:020".into()));
+        for wrong in ["", "100", "1:025", "x:025", "-5:025", "99999999999:025"] {
+            assert!(matches!(read(wrong), Err(UpgradeError::Form(_))), "{wrong}");
+        }
+        for wrong in ["5:", "5:015", "5:026", "5:alpha"] {
+            assert!(matches!(read(wrong), Err(UpgradeError::Protocol(_))), "{wrong}");
         }
     }
 

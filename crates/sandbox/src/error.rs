@@ -21,6 +21,12 @@ pub enum SandboxError {
     /// Constants were refused.
     #[error("constants: {0}")]
     Constants(#[from] ConstantsError),
+    /// Upgrades of the protocol that do not follow each other.
+    #[error("the upgrade {upgrade} goes back: levels and protocols must both go up from one --migrate-at to the next")]
+    Upgrade {
+        /// The upgrade, as it was given.
+        upgrade: String,
+    },
     /// A block of the chain data does not decode.
     #[error("chain data is damaged: {0}")]
     Record(String),

@@ -2,7 +2,7 @@
 
 use crate::block::{self, Baker, Parts};
 use crate::error::SandboxError;
-use crate::ledger::{Application, BlockContext, Ledger, Signed};
+use crate::ledger::{Application, BlockContext, Change, Ledger, Signed};
 use crate::mempool::Pending;
 use soru_tezos::block::{Block, BlockOperation};
 use soru_tezos::hash::OperationHash;
@@ -41,20 +41,32 @@ pub fn next_timestamp(predecessor: &Block, now: Timestamp) -> Timestamp {
     now.max(predecessor.header.shell.timestamp.plus(1))
 }
 
-/// Makes the block after `predecessor` of as many of `waiting` as fit, in their order.
+/// What a block is made of.
+pub struct Recipe<'a> {
+    /// The block before.
+    pub predecessor: &'a Block,
+    /// The ledger after it.
+    pub ledger: &'a Ledger,
+    /// Operations that wait.
+    pub waiting: &'a [Arc<Pending>],
+    /// Changes of the state to begin with. Each was tried before.
+    pub changes: &'a [Change],
+    /// The time.
+    pub now: Timestamp,
+    /// How often the chain was taken back before: what makes the blocks of each branch differ.
+    pub fork: u64,
+}
+
+/// Makes a block of as many operations as fit, in their order.
 ///
 /// # Errors
 /// When it cannot be signed.
-pub fn next_block(
-    predecessor: &Block,
-    ledger: &Ledger,
-    waiting: &[Arc<Pending>],
-    baker: &Baker,
-    now: Timestamp,
-) -> Result<MadeBlock, SandboxError> {
-    let timestamp = next_timestamp(predecessor, now);
+pub fn next_block(recipe: &Recipe<'_>, baker: &Baker) -> Result<MadeBlock, SandboxError> {
+    let Recipe { predecessor, ledger, waiting, .. } = *recipe;
+    let timestamp = next_timestamp(predecessor, recipe.now);
     let context = context_after(predecessor, timestamp, baker.address());
     let mut application = Application::begin(ledger, context);
+    change(&mut application, recipe.changes, predecessor.level().after(1))?;
     let protocol = block::next_protocol(predecessor);
     let mut included = Vec::new();
     let mut bytes = 0;
@@ -82,17 +94,20 @@ pub fn next_block(
     let header = block::seal(
         &Parts {
             level,
+            proto: after.activations(level),
             predecessor: predecessor.hash,
             timestamp,
             context: ledger.context_hash(),
             operations: &[Vec::new(), Vec::new(), Vec::new(), hashes],
             seed_nonce_hash: block::seed_nonce_hash(&ledger.constants, level),
+            fork: recipe.fork,
         },
         baker,
         &predecessor.chain_id,
     )?;
     let ttl = level.0.min(i32::from(ledger.constants.max_operations_time_to_live));
-    let mut metadata = block::shell_metadata(protocol, protocol, ttl);
+    let next = after.protocol.hash().map_err(|error| SandboxError::Record(error.to_string()))?;
+    let mut metadata = block::shell_metadata(protocol, next, ttl);
     metadata.application = Some(block::application(
         &ledger.constants,
         level,
@@ -119,7 +134,12 @@ fn shown(pending: &Pending, receipts: Vec<ManagerReceipt>) -> BlockOperation {
 ///
 /// # Errors
 /// When its operations cannot be applied to this ledger.
-pub fn reapply(ledger: &Ledger, predecessor: &Block, block: &Block) -> Result<Ledger, SandboxError> {
+pub fn reapply(
+    ledger: &Ledger,
+    predecessor: &Block,
+    block: &Block,
+    changes: &[Change],
+) -> Result<Ledger, SandboxError> {
     let metadata = block.metadata.as_ref().and_then(|metadata| metadata.application.as_ref());
     let Some(metadata) = metadata else {
         return Ok(ledger.clone());
@@ -127,6 +147,7 @@ pub fn reapply(ledger: &Ledger, predecessor: &Block, block: &Block) -> Result<Le
     let context = context_after(predecessor, block.header.shell.timestamp, metadata.baker);
     let failed = |trace: Trace| broken(block.level(), &trace);
     let mut application = Application::begin(ledger, context);
+    change(&mut application, changes, block.level())?;
     for operation in block.manager_operations() {
         let content = operation
             .to_operation()
@@ -134,6 +155,14 @@ pub fn reapply(ledger: &Ledger, predecessor: &Block, block: &Block) -> Result<Le
         application.apply(&content, operation.hash).map_err(failed)?;
     }
     Ok(application.finish().map_err(failed)?.0)
+}
+
+fn change(application: &mut Application, changes: &[Change], level: Level) -> Result<(), SandboxError> {
+    for change in changes {
+        let made = application.change(change);
+        made.map_err(|error| SandboxError::Record(format!("block {level} cannot begin with its changes: {error}")))?;
+    }
+    Ok(())
 }
 
 fn broken(level: Level, trace: &Trace) -> SandboxError {

@@ -15,9 +15,11 @@ const FILE: &str = "chain.redb";
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const BLOCKS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("blocks");
 const LEVELS: TableDefinition<'_, &[u8; 32], u32> = TableDefinition::new("levels");
+const CHANGES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("changes");
 
 const META_FORMAT: &str = "format";
 const META_START: &str = "chain start";
+const META_CONTROLS: &str = "controls";
 
 /// Why chain data cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,18 @@ pub enum StoreError {
     },
 }
 
+/// A block to be written.
+pub struct Record<'a> {
+    /// Its level.
+    pub level: u32,
+    /// Its hash.
+    pub hash: &'a BlockHash,
+    /// Its form on disk.
+    pub block: Vec<u8>,
+    /// Changes of the state it began with.
+    pub changes: Option<Vec<u8>>,
+}
+
 /// The chain's file, open for this process alone.
 pub struct Store {
     file: PathBuf,
@@ -88,6 +102,7 @@ impl Store {
             let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
             transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
             transaction.open_table(LEVELS).map_err(|e| self.error(e))?;
+            transaction.open_table(CHANGES).map_err(|e| self.error(e))?;
             let found = meta.get(META_FORMAT).map_err(|e| self.error(e))?.map(|value| value.value().to_vec());
             match found {
                 Some(found) if found == FORMAT.to_be_bytes() => {}
@@ -128,20 +143,71 @@ impl Store {
         start: Option<&[u8]>,
         blocks: impl IntoIterator<Item = (u32, &'a BlockHash, Vec<u8>)>,
     ) -> Result<(), StoreError> {
+        let blocks = blocks.into_iter().map(|(level, hash, block)| Record { level, hash, block, changes: None });
+        self.commit(start, None, None, blocks)
+    }
+
+    /// Keeps the blocks up to a level (all, without one), adds others, and writes down the controls, in one transaction.
+    pub fn replace<'a>(
+        &self,
+        keep: Option<u32>,
+        controls: Option<&[u8]>,
+        blocks: impl IntoIterator<Item = Record<'a>>,
+    ) -> Result<(), StoreError> {
+        self.commit(None, keep, controls, blocks)
+    }
+
+    fn commit<'a>(
+        &self,
+        start: Option<&[u8]>,
+        keep: Option<u32>,
+        controls: Option<&[u8]>,
+        blocks: impl IntoIterator<Item = Record<'a>>,
+    ) -> Result<(), StoreError> {
         let transaction = self.database.begin_write().map_err(|e| self.error(e))?;
         {
-            if let Some(start) = start {
-                let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
-                meta.insert(META_START, start).map_err(|e| self.error(e))?;
+            let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+            for (key, value) in [(META_START, start), (META_CONTROLS, controls)] {
+                if let Some(value) = value {
+                    meta.insert(key, value).map_err(|e| self.error(e))?;
+                }
             }
             let mut table = transaction.open_table(BLOCKS).map_err(|e| self.error(e))?;
             let mut levels = transaction.open_table(LEVELS).map_err(|e| self.error(e))?;
-            for (level, hash, block) in blocks {
-                table.insert(level, block.as_slice()).map_err(|e| self.error(e))?;
-                levels.insert(&hash.0, level).map_err(|e| self.error(e))?;
+            let mut changes = transaction.open_table(CHANGES).map_err(|e| self.error(e))?;
+            if let Some(keep) = keep {
+                table.retain(|level, _| level <= keep).map_err(|e| self.error(e))?;
+                levels.retain(|_, level| level <= keep).map_err(|e| self.error(e))?;
+                changes.retain(|level, _| level <= keep).map_err(|e| self.error(e))?;
+            }
+            for record in blocks {
+                table.insert(record.level, record.block.as_slice()).map_err(|e| self.error(e))?;
+                levels.insert(&record.hash.0, record.level).map_err(|e| self.error(e))?;
+                if let Some(made) = record.changes {
+                    changes.insert(record.level, made.as_slice()).map_err(|e| self.error(e))?;
+                }
             }
         }
         transaction.commit().map_err(|e| self.error(e))
+    }
+
+    /// What was written down last about the controls.
+    pub fn controls(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+        Ok(meta.get(META_CONTROLS).map_err(|e| self.error(e))?.map(|value| value.value().to_vec()))
+    }
+
+    /// The changes of the state that blocks began with, by level.
+    pub fn changes(&self) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+        let transaction = self.database.begin_read().map_err(|e| self.error(e))?;
+        let changes = transaction.open_table(CHANGES).map_err(|e| self.error(e))?;
+        let mut all = Vec::new();
+        for entry in changes.iter().map_err(|e| self.error(e))? {
+            let (level, made) = entry.map_err(|e| self.error(e))?;
+            all.push((level.value(), made.value().to_vec()));
+        }
+        Ok(all)
     }
 
     /// The block at a level, as it was written.
@@ -186,6 +252,18 @@ mod tests {
         assert_eq!(store.level_of(&hash).unwrap(), Some(1));
         assert_eq!(store.block(1).unwrap(), Some(vec![1, 2]));
         assert_eq!(store.block(2).unwrap(), None);
+
+        let second = BlockHash([8; 32]);
+        let record = Record { level: 2, hash: &second, block: vec![3], changes: Some(vec![4]) };
+        store.replace(None, None, [record]).unwrap();
+        assert_eq!(store.changes().unwrap(), [(2, vec![4])]);
+        let other = BlockHash([9; 32]);
+        let record = Record { level: 1, hash: &other, block: vec![5], changes: None };
+        store.replace(Some(0), Some(b"controls"), [record]).unwrap();
+        assert_eq!((store.level_of(&hash).unwrap(), store.level_of(&other).unwrap()), (None, Some(1)));
+        assert_eq!((store.block(1).unwrap(), store.block(2).unwrap()), (Some(vec![5]), None));
+        assert_eq!((store.changes().unwrap(), store.last_level().unwrap()), (vec![], Some(1)));
+        assert_eq!(store.controls().unwrap().as_deref(), Some(&b"controls"[..]));
     }
 
     #[test]

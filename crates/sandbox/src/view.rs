@@ -3,7 +3,7 @@
 
 use crate::block;
 use crate::error::SandboxError;
-use crate::ledger::Ledger;
+use crate::ledger::{Change, Ledger};
 use crate::make;
 use crate::rpc::{Anchor, BlockId};
 use crate::store::Store;
@@ -19,6 +19,10 @@ const LANDMARK: u32 = 128;
 /// Blocks on top of a block that make it final: Tenderbake's two.
 const FINALITY: u32 = 2;
 
+fn up_to<T: Clone>(table: &OrdMap<u32, T>, level: u32) -> OrdMap<u32, T> {
+    table.range(..=level).map(|(level, value)| (*level, value.clone())).collect()
+}
+
 /// The chain up to one head.
 #[derive(Clone)]
 pub struct View {
@@ -26,18 +30,29 @@ pub struct View {
     head: Arc<Block>,
     blocks: OrdMap<u32, Arc<Block>>,
     ledgers: OrdMap<u32, Arc<Ledger>>,
+    /// Changes of the state that a block begins with, for the few that have some.
+    changes: OrdMap<u32, Arc<Vec<Change>>>,
 }
 
 impl View {
     /// A chain of the genesis block alone.
     pub fn new(store: Arc<Store>, genesis: Arc<Block>, ledger: Arc<Ledger>) -> View {
-        View { store, head: genesis.clone(), blocks: OrdMap::unit(0, genesis), ledgers: OrdMap::unit(0, ledger) }
+        View {
+            store,
+            head: genesis.clone(),
+            blocks: OrdMap::unit(0, genesis),
+            ledgers: OrdMap::unit(0, ledger),
+            changes: OrdMap::new(),
+        }
     }
 
-    /// The chain with one block more, and the ledger after it.
-    pub fn extended(&self, block: Arc<Block>, ledger: Arc<Ledger>) -> View {
+    /// The chain with one block more, the changes it began with, and the ledger after it.
+    pub fn extended(&self, block: Arc<Block>, changes: Vec<Change>, ledger: Arc<Ledger>) -> View {
         let mut next = self.clone();
         let level = block::number(&block);
+        if !changes.is_empty() {
+            next.changes.insert(level, Arc::new(changes));
+        }
         next.head = block.clone();
         next.blocks.insert(level, block);
         next.ledgers.insert(level, ledger);
@@ -50,6 +65,28 @@ impl View {
             }
         }
         next
+    }
+
+    /// The chain up to the block at a level.
+    ///
+    /// # Errors
+    /// When there is no such block.
+    pub fn truncated(&self, level: u32) -> Result<View, SandboxError> {
+        let head = self.block_at(level)?.ok_or(SandboxError::NoBlock { level })?;
+        let ledger = self.ledger_at(level)?;
+        let mut cut = self.clone();
+        cut.head = head.clone();
+        cut.blocks = up_to(&self.blocks, level);
+        cut.ledgers = up_to(&self.ledgers, level);
+        cut.changes = up_to(&self.changes, level);
+        cut.blocks.insert(level, head);
+        cut.ledgers.insert(level, ledger);
+        Ok(cut)
+    }
+
+    /// The changes that the block at a level began with.
+    pub fn changes_at(&self, level: u32) -> &[Change] {
+        self.changes.get(&level).map_or(&[], |changes| changes)
     }
 
     /// The newest block.
@@ -112,7 +149,7 @@ impl View {
             reached += 1;
             let predecessor = self.block_at(reached - 1)?.ok_or(SandboxError::NoBlock { level: reached - 1 })?;
             let block = self.block_at(reached)?.ok_or(SandboxError::NoBlock { level: reached })?;
-            ledger = Arc::new(make::reapply(&ledger, &predecessor, &block)?);
+            ledger = Arc::new(make::reapply(&ledger, &predecessor, &block, self.changes_at(reached))?);
         }
         Ok(ledger)
     }

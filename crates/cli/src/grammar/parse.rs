@@ -48,6 +48,11 @@ impl Invocation {
         self.options.get(long).and_then(|values| values.last()).map(String::as_str)
     }
 
+    /// All values given for an option, in order.
+    pub fn options(&self, long: &str) -> impl Iterator<Item = &str> {
+        self.options.get(long).into_iter().flatten().map(String::as_str)
+    }
+
     /// An option read as `T`; the error names it.
     pub fn parse_option<T: FromStr<Err: Display>>(&self, long: &str) -> Result<Option<T>, CliError> {
         self.read_option(long, |text| text.parse::<T>())

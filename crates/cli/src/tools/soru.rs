@@ -15,7 +15,8 @@ pub fn tool(name: String) -> Tool {
         "Put links into a directory under the names of the reference's programs; the binary acts by the name it is called by.",
         |i| Box::pin(link::run(i)),
     );
-    let mut commands = vec![demo::command(), sandbox::command()];
+    let mut commands = vec![demo::command()];
+    commands.extend(sandbox::commands());
     commands.extend(pvm::commands());
     commands.push(link);
     Tool {

@@ -13,4 +13,5 @@ mod preimage;
 mod pvm;
 mod readme;
 mod restart;
+mod sandbox;
 mod unit_tests;

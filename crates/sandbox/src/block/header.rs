@@ -46,6 +46,8 @@ impl Baker {
 pub struct Parts<'a> {
     /// The level.
     pub level: Level,
+    /// How many protocols were activated.
+    pub proto: u8,
     /// The block before.
     pub predecessor: BlockHash,
     /// The time.
@@ -56,6 +58,8 @@ pub struct Parts<'a> {
     pub operations: &'a [Vec<OperationHash>],
     /// Hash of a nonce, at levels that commit to one.
     pub seed_nonce_hash: Option<NonceHash>,
+    /// A number that makes blocks differ which are otherwise equal.
+    pub fork: u64,
 }
 
 /// A signed header.
@@ -67,7 +71,7 @@ pub fn seal(parts: &Parts<'_>, baker: &Baker, chain: &ChainId) -> Result<Header,
     let payload: Vec<OperationHash> = parts.operations.iter().skip(1).flatten().copied().collect();
     let shell = ShellHeader {
         level: parts.level,
-        proto: 1,
+        proto: parts.proto,
         predecessor: parts.predecessor,
         timestamp: parts.timestamp,
         validation_pass: 4,
@@ -78,7 +82,7 @@ pub fn seal(parts: &Parts<'_>, baker: &Baker, chain: &ChainId) -> Result<Header,
     let contents = Contents {
         payload_hash: BlockPayloadHash::of_payload(&parts.predecessor, 0, &payload),
         payload_round: 0,
-        proof_of_work_nonce: FixedHex([0; 8]),
+        proof_of_work_nonce: FixedHex(parts.fork.to_be_bytes()),
         seed_nonce_hash: parts.seed_nonce_hash,
         liquidity_baking_toggle_vote: ToggleVote::Pass,
     };

@@ -1,4 +1,4 @@
-//! How a chain starts: the genesis block of every reference sandbox, and block 1, which activates protocol 025 with the
+//! How a chain starts: the genesis block of every reference sandbox, and block 1, which activates a protocol with the
 //! chain's parameters (`spec/protocol.md` §2.9).
 
 use super::bson;
@@ -15,6 +15,7 @@ use soru_tezos::hash::{BlockHash, ChainId, ContextHash, OperationListListHash, P
 use soru_tezos::header::{ActivationCommand, Header, ProtocolData, ShellHeader};
 use soru_tezos::scalar::{Level, Timestamp};
 use soru_tezos::sign::{SecretKey, Watermark};
+use std::collections::BTreeMap;
 
 /// The genesis block of reference sandboxes (and of mainnet).
 pub const GENESIS_HASH: BlockHash = BlockHash([
@@ -54,6 +55,15 @@ pub struct ChainStart {
     pub constants: Parametric,
     /// Accounts that exist from the beginning.
     pub accounts: Vec<FundedAccount>,
+    /// The protocol that block 1 activates; without, the newest.
+    #[serde(default)]
+    pub protocol: Option<ProtocolHash>,
+    /// Protocols that follow, each with the level of the last block before it.
+    #[serde(default)]
+    pub upgrades: Vec<(u32, ProtocolHash)>,
+    /// Blocks up to this level were made by another program, which hashes its state in another way than this one.
+    #[serde(default)]
+    pub imported: u32,
 }
 
 impl ChainStart {
@@ -72,7 +82,31 @@ impl ChainStart {
             accounts.push(FundedAccount { public_key: parse(account.public_key)?, balance: BOOTSTRAP_BALANCE });
         }
         accounts.extend(config.accounts.iter().cloned());
-        Ok(ChainStart { timestamp, constants, accounts })
+        let hash = |protocol: Protocol| parse::<ProtocolHash>(protocol.hash_text());
+        let mut upgrades = Vec::new();
+        let mut last = config.protocol;
+        for upgrade in &config.upgrades {
+            if upgrade.protocol <= last || upgrades.last().is_some_and(|(level, _)| *level >= upgrade.level) {
+                return Err(SandboxError::Upgrade { upgrade: upgrade.to_string() });
+            }
+            last = upgrade.protocol;
+            upgrades.push((upgrade.level, hash(upgrade.protocol)?));
+        }
+        Ok(ChainStart { timestamp, constants, accounts, protocol: Some(hash(config.protocol)?), upgrades, imported: 0 })
+    }
+
+    /// The protocol that block 1 activates.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol.as_ref().and_then(Protocol::from_hash).unwrap_or(Protocol::Ushuaia)
+    }
+
+    /// The level of the last block of each protocol that is replaced, with the one that follows.
+    pub fn upgrades(&self) -> BTreeMap<i32, Protocol> {
+        let known = self
+            .upgrades
+            .iter()
+            .filter_map(|(level, hash)| Some((i32::try_from(*level).ok()?, Protocol::from_hash(hash)?)));
+        known.collect()
     }
 
     /// The whole object of constants.
@@ -111,11 +145,11 @@ impl ChainStart {
 
     /// Block 1: the command that activates the protocol, with the parameters in it.
     pub fn activation(&self) -> Result<Block, SandboxError> {
-        let ushuaia = Protocol::Ushuaia.hash().map_err(|error| SandboxError::Record(error.to_string()))?;
+        let first = parse::<ProtocolHash>(self.protocol().hash_text())?;
         let genesis = self.genesis()?;
         let fitness = ShellHeader::fitness(Level(0), 0, 0);
         let content = ActivationCommand::Activate {
-            hash: ushuaia,
+            hash: first,
             fitness: fitness.clone(),
             protocol_parameters: HexBytes(self.parameters()?),
         };
@@ -138,7 +172,7 @@ impl ChainStart {
             chain_id: genesis.chain_id,
             hash: header.hash(),
             header,
-            metadata: Some(shell_metadata(genesis_protocol()?, ushuaia, 1)),
+            metadata: Some(shell_metadata(genesis_protocol()?, first, 1)),
             operations: Vec::new(),
         })
     }

@@ -3,10 +3,10 @@
 
 use super::content::{Emitted, Run};
 use super::gas::{GasMeter, MANAGER_OPERATION, signature, sum, units};
-use super::rollup::PROTOCOL;
 use super::storage_fees;
 use super::validate::{BlockGas, Signed, validate};
-use super::{Ledger, digest};
+use super::{Change, ChangeError, Ledger, digest, errors};
+use crate::block::GENESIS_HASH;
 use soru_protocol::RollupError;
 use soru_protocol::constants::MAX_MESSAGES_PER_LEVEL;
 use soru_protocol::dal::after_unused_level;
@@ -36,6 +36,20 @@ pub struct BlockContext {
     pub predecessor_timestamp: Timestamp,
     /// Who makes the block and gets the fees.
     pub baker: PublicKeyHash,
+}
+
+impl BlockContext {
+    /// For reading values of scripts, which sees nothing of the block.
+    pub fn of_reader(ledger: &Ledger) -> BlockContext {
+        BlockContext {
+            chain_id: ChainId::of_genesis(&GENESIS_HASH),
+            level: ledger.level,
+            timestamp: Timestamp(0),
+            predecessor: BlockHash::ZERO,
+            predecessor_timestamp: Timestamp(0),
+            baker: PublicKeyHash { scheme: Scheme::Ed25519, hash: [0; 20] },
+        }
+    }
 }
 
 /// What a block did besides its operations.
@@ -86,6 +100,7 @@ pub struct Application {
     internal_nonce: u32,
     level_inbox: LevelInbox,
     origin: Origin,
+    changes: Vec<BalanceUpdate>,
 }
 
 impl Application {
@@ -96,8 +111,7 @@ impl Application {
         let start = LevelStart {
             predecessor_timestamp: block.predecessor_timestamp,
             predecessor: block.predecessor,
-            // block 2 is the first the protocol executes
-            migration: (block.level == Level(2)).then_some(PROTOCOL),
+            migration: ledger.is_first_of_protocol(block.level).then_some(ledger.protocol),
         };
         Application {
             before: before.clone(),
@@ -108,7 +122,18 @@ impl Application {
             internal_nonce: 0,
             level_inbox: LevelInbox::start(&start),
             origin: Origin::Block,
+            changes: Vec::new(),
         }
+    }
+
+    /// Makes a change that no operation makes. Changes come before the operations.
+    ///
+    /// # Errors
+    /// When it cannot be made; nothing has changed then.
+    pub fn change(&mut self, change: &Change) -> Result<(), ChangeError> {
+        self.changes.extend(change.apply(&mut self.ledger)?);
+        self.gas_left = units(self.ledger.constants.hard_gas_limit_per_block);
+        Ok(())
     }
 
     /// The ledger as it is now.
@@ -121,7 +146,14 @@ impl Application {
     /// # Errors
     /// The trace that refuses it.
     pub fn check(&self, operation: &Operation, signed: Signed<'_>) -> Result<(), Trace> {
-        validate(&self.ledger, self.block.level, operation, signed, BlockGas::Left(self.gas_left)).map(|_| ())
+        let checked = validate(&self.ledger, self.block.level, operation, signed, BlockGas::Left(self.gas_left));
+        checked.map(|_| ()).map_err(|trace| self.named(trace))
+    }
+
+    /// A trace in the names of the protocol in force.
+    fn named(&self, mut trace: Trace) -> Trace {
+        errors::rename(&mut trace, self.ledger.protocol);
+        trace
     }
 
     /// Checks whether who makes the block may take in an operation that [`Application::check`] finds good.
@@ -184,9 +216,13 @@ impl Application {
             self.ledger = ledger;
             for message in &messages {
                 // size and room were checked when the message was put aside
-                self.level_inbox.add(message).map_err(|error| RollupError::from(error).trace(PROTOCOL))?;
+                self.level_inbox.add(message).map_err(|error| RollupError::from(error).trace(self.ledger.protocol))?;
             }
             self.internal_nonce = nonces.internal;
+        }
+        for (result, internal) in &mut results {
+            let all = std::iter::once(result).chain(internal.iter_mut().map(|receipt| &mut receipt.result));
+            all.for_each(|result| errors::rename_in(result, self.ledger.protocol));
         }
         let receipts = operation.contents.iter().zip(fee_updates).zip(results);
         Ok(receipts
@@ -207,10 +243,16 @@ impl Application {
         self.ledger.inbox = next_inbox(&self.ledger.inbox, self.level_inbox.witness());
         self.ledger.dal = after_unused_level(&self.ledger.dal, &self.ledger.constants.dal, self.block.level);
         self.ledger.credit(&baker, self.fees)?;
-        let balance_updates =
-            BalanceUpdate::movement(Balance::BlockFees, Balance::Contract(baker), self.fees, Origin::Block);
+        let mut balance_updates = self.changes;
+        balance_updates.extend(BalanceUpdate::movement(
+            Balance::BlockFees,
+            Balance::Contract(baker),
+            self.fees,
+            Origin::Block,
+        ));
         let whole = units(self.ledger.constants.hard_gas_limit_per_block);
         let consumed_milligas = Milligas(whole.0.saturating_sub(self.gas_left.0));
+        self.ledger.upgrade();
         self.ledger.digest = digest::after(&self.before, &self.ledger);
         Ok((self.ledger, BlockOutcome { balance_updates, consumed_milligas }))
     }

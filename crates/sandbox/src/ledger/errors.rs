@@ -3,8 +3,10 @@
 
 use crate::mempool::Pending;
 use soru_michelson::ScriptError;
+use soru_protocol::protocol::Protocol;
 use soru_tezos::contract::Contract;
 use soru_tezos::key::PublicKeyHash;
+use soru_tezos::receipt::OperationResult;
 use soru_tezos::rpc_error::{ErrorKind, TezosError, Trace};
 use soru_tezos::scalar::{Mutez, Nat};
 
@@ -24,6 +26,30 @@ pub fn permanent(name: &str) -> TezosError {
 /// An error that another branch may not have.
 pub fn branch(name: &str) -> TezosError {
     TezosError::of_protocol(PROTOCOL, ErrorKind::Branch, name)
+}
+
+/// Renames the errors of a trace, which carry the newest protocol's name, to those of another one.
+pub fn rename(trace: &mut Trace, protocol: Protocol) {
+    trace.iter_mut().for_each(|error| error.id = renamed(std::mem::take(&mut error.id), protocol));
+}
+
+/// Renames one id.
+pub fn renamed(id: String, protocol: Protocol) -> String {
+    let name = id
+        .strip_prefix("proto.")
+        .and_then(|rest| rest.strip_prefix(PROTOCOL))
+        .filter(|_| protocol != Protocol::Ushuaia);
+    match name {
+        Some(name) => format!("proto.{}{name}", protocol.error_name()),
+        None => id,
+    }
+}
+
+/// Renames the errors of a result.
+pub fn rename_in(result: &mut OperationResult, protocol: Protocol) {
+    if let OperationResult::Failed { errors } | OperationResult::Backtracked { errors: Some(errors), .. } = result {
+        rename(errors, protocol);
+    }
 }
 
 /// What a script failed with.

@@ -24,7 +24,7 @@ pub(super) fn check_refute(ledger: &Ledger, level: Level, source: PublicKeyHash,
     };
     let (refuter, defender) = ((source, *player_commitment_hash), (refute.opponent, *opponent_commitment_hash));
     let checked = match ledger.rollups.get(&refute.rollup) {
-        Some(rollup) => rollup.check_game_start(&env(&ledger.constants, level), refuter, defender),
+        Some(rollup) => rollup.check_game_start(&env(ledger.protocol, &ledger.constants, level), refuter, defender),
         // the reference looks for the stakers, not for the rollup
         None => Err(RollupError::WrongStakerForConflictCommitment { player: source, commitment: refuter.1 }),
     };

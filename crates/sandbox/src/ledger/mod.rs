@@ -3,6 +3,7 @@
 
 mod account;
 mod apply;
+mod change;
 mod constants;
 mod content;
 mod contract;
@@ -22,11 +23,12 @@ mod validate;
 
 pub use account::Account;
 pub use apply::{Application, BlockContext, BlockOutcome};
+pub use change::{Change, ChangeError};
 pub use contract::ScriptChain;
 pub use digest::Digest;
 pub use entrypoints::parameter_of;
 pub use errors::script_trace;
-pub use rollup::{PROTOCOL, env};
+pub use rollup::env;
 pub use tickets::{Held, TicketKey, token_hash};
 pub use trial::{shown_operation, with_script_chain};
 pub use validate::{BlockGas, Signed, validate};
@@ -38,18 +40,20 @@ use soru_protocol::Rollup;
 use soru_protocol::constants::Parametric;
 use soru_protocol::dal::first_snapshot;
 use soru_protocol::inbox::{LevelStart, first_inbox};
+use soru_protocol::protocol::Protocol;
 use soru_tezos::contract::Destination;
 use soru_tezos::hash::{ContextHash, ContractHash, ScriptExprHash, SmartRollupAddress};
 use soru_tezos::key::{PublicKey, PublicKeyHash};
 use soru_tezos::micheline::Micheline;
 use soru_tezos::rollup::{DalSnapshot, Inbox};
 use soru_tezos::scalar::{Level, Mutez};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// The id of the first big map that an operation makes: on reference chains the contracts of liquidity baking have the
 /// four before.
-const FIRST_BIG_MAP: i64 = 4;
+pub const FIRST_BIG_MAP: i64 = 4;
 
 /// A contract with code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -126,6 +130,10 @@ pub struct TicketSpace {
 pub struct Ledger {
     /// The level of that block.
     pub level: Level,
+    /// The protocol that applies the next block.
+    pub protocol: Protocol,
+    /// The level of the last block of each protocol that is replaced, with the one that follows.
+    pub upgrades: Arc<BTreeMap<i32, Protocol>>,
     /// The constants in force.
     pub constants: Arc<Parametric>,
     /// The counter new accounts begin with: it goes up with every operation of any account.
@@ -174,11 +182,16 @@ impl Ledger {
             accounts.insert(account.public_key.hash(), delegate(&account.public_key, account.balance));
         }
         // the first inbox tells the time of block 1 as if it were that of the block before
-        let level_start =
-            LevelStart { predecessor_timestamp: start.timestamp, predecessor: GENESIS_HASH, migration: Some(PROTOCOL) };
+        let level_start = LevelStart {
+            predecessor_timestamp: start.timestamp,
+            predecessor: GENESIS_HASH,
+            migration: Some(start.protocol()),
+        };
         let (inbox, _) = first_inbox(Level(1), &level_start);
         let mut ledger = Ledger {
             level: Level(1),
+            protocol: start.protocol(),
+            upgrades: Arc::new(start.upgrades()),
             constants: Arc::new(start.constants.clone()),
             global_counter: 0,
             accounts,
@@ -197,6 +210,31 @@ impl Ledger {
         };
         ledger.digest = digest::of_all(&ledger);
         ledger
+    }
+
+    /// Whether the block at a level is the first that the protocol executes.
+    pub fn is_first_of_protocol(&self, level: Level) -> bool {
+        // block 1 activates the first one
+        level == Level(2) || self.upgrades.contains_key(&(level.0 - 1))
+    }
+
+    /// The first level of the protocol in force: that of the block which activated it.
+    pub fn first_level_of_protocol(&self) -> Level {
+        let last = self.upgrades.range(..=self.level.0).next_back();
+        last.map_or(Level(1), |(level, _)| Level(level.saturating_add(1)))
+    }
+
+    /// How many protocols were activated up to the block at a level: the number in its header.
+    pub fn activations(&self, level: Level) -> u8 {
+        let upgrades = self.upgrades.range(..level.0).count();
+        u8::try_from(upgrades + 1).unwrap_or(u8::MAX)
+    }
+
+    /// Hands over to the next protocol after its predecessor's last block.
+    fn upgrade(&mut self) {
+        if let Some(next) = self.upgrades.get(&self.level.0) {
+            self.protocol = *next;
+        }
     }
 
     /// The hash of the whole state: what the next block's header calls its context.

@@ -62,7 +62,7 @@ impl Run<'_> {
     pub(super) fn execute_outbox_message(&mut self, execute: &ExecuteOutboxMessage) -> Outcome {
         let mut rollup = self.rollup(&execute.rollup)?;
         let constants = self.ledger.constants.clone();
-        let env = env(&constants, self.block.level);
+        let env = env(self.ledger.protocol, &constants, self.block.level);
         let proof = execute.output_proof.as_ref();
         let mut moved = Moved::default();
         let executed = rollup

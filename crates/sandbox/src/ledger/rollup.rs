@@ -27,16 +27,14 @@ use soru_tezos::rollup::{InboxMessage, InternalMessage, Transfer};
 use soru_tezos::rpc_error::{TezosError, Trace};
 use soru_tezos::scalar::{Level, Mutez, Nat};
 
-/// The protocol of the sandbox.
-pub const PROTOCOL: Protocol = Protocol::Ushuaia;
-
 pub(super) fn refused(error: RollupError) -> Trace {
-    error.trace(PROTOCOL)
+    // ids carry the name of the newest protocol until the trace leaves the ledger
+    error.trace(Protocol::Ushuaia)
 }
 
 /// What the rules have to know of a block at `level`.
-pub fn env(constants: &Parametric, level: Level) -> Env<'_> {
-    Env { protocol: PROTOCOL, level, constants: &constants.rollup, past_periods: &[] }
+pub fn env(protocol: Protocol, constants: &Parametric, level: Level) -> Env<'_> {
+    Env { protocol, level, constants: &constants.rollup, past_periods: &[] }
 }
 
 impl Run<'_> {
@@ -54,7 +52,7 @@ impl Run<'_> {
     ) -> Result<T, Trace> {
         let mut rollup = self.rollup(address)?;
         let constants = self.ledger.constants.clone();
-        let env = env(&constants, self.block.level);
+        let env = env(self.ledger.protocol, &constants, self.block.level);
         let done = rule(&mut rollup, &env).map_err(refused)?;
         for update in updates(&done) {
             self.apply_update(update)?;
@@ -82,10 +80,11 @@ impl Run<'_> {
         let listed = originate.whitelist.as_ref().map(|keys| keys.len() as u64);
         self.gas.consume(gas::work(Work::Originate { kernel: kernel.len() as u64, whitelist: listed }))?;
         check_rollup_parameter(&originate.parameters_ty).map_err(|error| script_trace(&error))?;
-        let genesis_state = genesis_state(PROTOCOL, originate.pvm_kind, kernel).map_err(|error| match error {
-            GenesisError::Kind(kind) => unsupported(&format!("smart_rollup_originate of kind {kind}")),
-            GenesisError::Pvm(error) => vec![TezosError::failure(error.to_string())],
-        })?;
+        let genesis_state =
+            genesis_state(self.ledger.protocol, originate.pvm_kind, kernel).map_err(|error| match error {
+                GenesisError::Kind(kind) => unsupported(&format!("smart_rollup_originate of kind {kind}")),
+                GenesisError::Pvm(error) => vec![TezosError::failure(error.to_string())],
+            })?;
         let address = {
             let index = self.nonces.next_origination();
             SmartRollupAddress::originated_by(&self.nonces.operation, index)
@@ -98,7 +97,7 @@ impl Run<'_> {
             whitelist: originate.whitelist.as_deref(),
         };
         let constants = self.ledger.constants.clone();
-        let env = env(&constants, self.block.level);
+        let env = env(self.ledger.protocol, &constants, self.block.level);
         let rollup = Rollup::originate(&env, &origination).map_err(refused)?;
         let genesis_commitment_hash = rollup.genesis_info.commitment_hash;
         self.ledger.rollups.insert(address, rollup);

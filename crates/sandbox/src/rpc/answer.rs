@@ -1,11 +1,13 @@
 //! What an RPC answers, and how that becomes an HTTP response: JSON with a newline at the end and exactly
 //! `application/json` as content type, the reference's status codes (`spec/protocol.md` §9.1, Appendix D.5).
 
+use crate::ledger::errors;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
+use soru_protocol::protocol::Protocol;
 use soru_tezos::rpc_error::TezosError;
 
 /// The outcome of one request.
@@ -22,7 +24,13 @@ pub enum Answer {
     /// 404 without a body: an unknown path, or a value that does not exist.
     NotFound,
     /// 405: the path exists, not the method.
-    Method(&'static str),
+    Method(String),
+    /// 406: the client takes no JSON.
+    NotAcceptable,
+    /// 415: the body is no JSON.
+    MediaType,
+    /// 408: the body did not come in time.
+    TooSlow,
     /// 413: the body is larger than accepted.
     TooLarge,
     /// 500: a trace of errors, the most general first.
@@ -53,6 +61,17 @@ impl Answer {
     /// 500 with a trace.
     pub fn trace(trace: &[TezosError]) -> Answer {
         Answer::Errors(trace.iter().map(|error| serde_json::to_value(error).unwrap_or_default()).collect())
+    }
+
+    /// The same answer with errors in the names of a protocol.
+    pub fn in_names_of(self, protocol: Protocol) -> Answer {
+        let Answer::Errors(mut errors) = self else { return self };
+        for error in &mut errors {
+            if let Some(Value::String(id)) = error.get_mut("id") {
+                *id = errors::renamed(std::mem::take(id), protocol);
+            }
+        }
+        Answer::Errors(errors)
     }
 
     /// 400 in the reference's words for a path segment that does not parse.
@@ -97,9 +116,10 @@ impl IntoResponse for Answer {
             Answer::Empty => StatusCode::OK.into_response(),
             Answer::Bad(text) => body(StatusCode::BAD_REQUEST, "text/plain", Body::from(text)),
             Answer::NotFound => StatusCode::NOT_FOUND.into_response(),
-            Answer::Method(allow) => {
-                (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static(allow))]).into_response()
-            }
+            Answer::Method(allow) => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]).into_response(),
+            Answer::NotAcceptable => StatusCode::NOT_ACCEPTABLE.into_response(),
+            Answer::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
+            Answer::TooSlow => StatusCode::REQUEST_TIMEOUT.into_response(),
             Answer::TooLarge => body(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "text/plain",

@@ -29,14 +29,23 @@ pub fn answer(node: &Node, id: &str, path: &[&str], request: &Request) -> Answer
         Err(error) => return Answer::failure(error.to_string()),
     };
     match path {
-        ["context", rest @ ..] => context::answer(node, &view, &block, rest, request),
-        ["helpers", rest @ ..] => helpers::answer(node, &view, &block, rest, request),
-        ["votes", rest @ ..] if request.is_get() => context::votes(&view, &block, rest),
-        path if request.is_get() => get(&view, &block, path, request),
-        path => match get(&view, &block, path, request) {
-            Answer::NotFound => Answer::NotFound,
-            _ => Answer::Method("GET"),
-        },
+        ["context", ..] | ["helpers", ..] | ["votes", ..] if block.level().0 == 0 => {
+            // before the protocol is activated there is nothing to ask
+            Answer::NotFound
+        }
+        [part @ ("context" | "helpers" | "votes"), rest @ ..] => {
+            let ledger = match view.ledger_at(block::number(&block)) {
+                Ok(ledger) => ledger,
+                Err(error) => return Answer::failure(error.to_string()),
+            };
+            let answer = match *part {
+                "context" => context::answer(&ledger, &block, rest, request),
+                "helpers" => helpers::answer(node, &ledger, &block, rest, request),
+                _ => context::votes(&ledger, &block, rest),
+            };
+            answer.in_names_of(ledger.protocol)
+        }
+        path => get(&view, &block, path, request),
     }
 }
 
@@ -78,11 +87,10 @@ fn get(view: &View, block: &Arc<Block>, path: &[&str], request: &Request) -> Ans
     }
 }
 
-/// A block, with or without its metadata.
+/// A block, with or without the receipts of its operations.
 fn whole(block: &Block, with_metadata: bool) -> Block {
     let mut shown = block.clone();
     if !with_metadata {
-        shown.metadata = None;
         for operation in shown.operations.iter_mut().flatten() {
             *operation = without_receipts(operation);
         }

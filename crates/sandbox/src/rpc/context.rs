@@ -3,35 +3,18 @@
 use super::answer::Answer;
 use super::request::Request;
 use super::{contracts, rollups};
-use crate::block;
+use crate::block::{self, level_info};
 use crate::ledger::Ledger;
-use crate::node::Node;
-use crate::view::View;
+use crate::ledger::errors::permanent;
 use serde_json::json;
 use soru_protocol::constants::Constants;
 use soru_tezos::block::Block;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::scalar::{Level, Mutez};
-use std::sync::Arc;
 
 /// Answers a path below `context`.
-pub fn answer(node: &Node, view: &View, block: &Block, path: &[&str], request: &Request) -> Answer {
-    if block.level().0 == 0 {
-        // before the protocol is activated there is nothing to ask
-        return Answer::NotFound;
-    }
-    let ledger = match view.ledger_at(block::number(block)) {
-        Ok(ledger) => ledger,
-        Err(error) => return Answer::failure(error.to_string()),
-    };
-    if let Some(found) = of_ledger(&ledger, path, request) {
-        return found;
-    }
-    match small(node, &ledger, block, path) {
-        Answer::NotFound => Answer::NotFound,
-        _ if !request.is_get() => Answer::Method("GET"),
-        found => found,
-    }
+pub fn answer(ledger: &Ledger, block: &Block, path: &[&str], request: &Request) -> Answer {
+    of_ledger(ledger, path, request).unwrap_or_else(|| small(ledger, block, path))
 }
 
 /// Answers for the paths that lead to a table of the ledger.
@@ -44,33 +27,19 @@ pub fn of_ledger(ledger: &Ledger, path: &[&str], request: &Request) -> Option<An
     }
 }
 
-fn small(node: &Node, ledger: &Arc<Ledger>, block: &Block, path: &[&str]) -> Answer {
+fn small(ledger: &Ledger, block: &Block, path: &[&str]) -> Answer {
     match path {
         ["constants"] => Answer::json(&Constants::of(ledger.constants.as_ref().clone())),
         ["constants", "parametric"] => Answer::json(ledger.constants.as_ref()),
-        ["constants", "errors"] => Answer::json(&json!([])),
+        ["constants", "errors"] => Answer::json(&json!(null)),
         ["delegates"] => Answer::json(&delegates(ledger)),
-        ["delegates", delegate] => match delegate.parse::<PublicKeyHash>() {
-            Ok(delegate) if ledger.is_delegate(&delegate) => {
-                let balance = ledger.accounts.get(&delegate).map_or(Mutez(0), |account| account.balance);
-                Answer::json(&json!({
-                    "deactivated": false,
-                    "is_forbidden": false,
-                    "own_full_balance": balance,
-                    "own_staked": "0",
-                    "external_staked": "0",
-                    "total_staked": "0",
-                    "delegators": delegators(ledger, &delegate),
-                    "active_consensus_key": delegate,
-                }))
-            }
-            Ok(_) => Answer::NotFound,
+        ["delegates", delegate, rest @ ..] => match delegate.parse::<PublicKeyHash>() {
+            Ok(delegate) if ledger.is_delegate(&delegate) => of_delegate(ledger, block, &delegate, rest),
+            Ok(delegate) => Answer::trace(&[permanent("delegate.not_registered").with("pkh", delegate.to_string())]),
             Err(error) => Answer::Bad(error.to_string()),
         },
-        ["delegates", delegate, "deactivated"] => {
-            Answer::found(delegate.parse().ok().filter(|delegate| ledger.is_delegate(delegate)).map(|_| false))
-        }
-        ["issuance", "current_yearly_rate"] => Answer::json(&"0"),
+        ["total_frozen_stake"] => Answer::json(&Mutez(0)),
+        ["issuance", "current_yearly_rate"] => Answer::json(&"0.000"),
         ["issuance", "current_yearly_rate_exact"] => Answer::json(&json!({"numerator": "0", "denominator": "1"})),
         ["issuance", "issuance_per_minute"] => Answer::json(&"0"),
         ["adaptive_issuance_launch_cycle"] => Answer::json(&0),
@@ -84,10 +53,11 @@ fn small(node: &Node, ledger: &Arc<Ledger>, block: &Block, path: &[&str]) -> Ans
                 accounts.chain(contracts).fold(Mutez(0), |sum, part| sum.checked_add(part).unwrap_or(Mutez::MAX));
             Answer::json(&total)
         }
-        ["protocol", "first_level"] => Answer::json(&1),
+        ["protocol", "first_level"] => Answer::json(&ledger.first_level_of_protocol()),
         ["destination", _, "index"] => Answer::json(&json!(null)),
         ["nonces", _] => Answer::json(&json!({})),
         ["seed_computation"] => Answer::json(&json!({"nonce_revelation_stage": null})),
+        ["dal", "commitments_history"] => Answer::json(&ledger.dal),
         // nothing is ever published on the data availability layer of a sandbox
         ["dal", "published_slot_headers" | "skip_list_cells_of_level" | "shards"] => Answer::json(&json!([])),
         ["dal", "past_parameters", level] => match level.parse::<i32>() {
@@ -97,7 +67,69 @@ fn small(node: &Node, ledger: &Arc<Ledger>, block: &Block, path: &[&str]) -> Ans
         },
         ["denunciations"] => Answer::json(&json!([])),
         ["cache", "contracts", "all"] => Answer::json(&json!([])),
-        ["baker"] => Answer::json(&node.baker().address()),
+        _ => Answer::NotFound,
+    }
+}
+
+fn of_delegate(ledger: &Ledger, block: &Block, delegate: &PublicKeyHash, path: &[&str]) -> Answer {
+    let owned = |hash: &PublicKeyHash| {
+        ledger.accounts.get(hash).map_or(0, |account| account.balance.0.saturating_add(account.frozen().0))
+    };
+    let own = Mutez(owned(delegate));
+    let delegated = Mutez(
+        delegators(ledger, delegate).iter().filter(|hash| *hash != delegate).map(owned).fold(0, u64::saturating_add),
+    );
+    let all = Mutez(own.0.saturating_add(delegated.0));
+    let key = ledger.accounts.get(delegate).and_then(|account| account.key.clone());
+    // delegates that do nothing are deactivated after so many cycles; here none is
+    let grace_period = level_info(&ledger.constants, block.level()).cycle.saturating_add(2);
+    match path {
+        [] => Answer::json(&json!({
+            "deactivated": false,
+            "is_forbidden": false,
+            "participation": {
+                "expected_cycle_activity": 0, "minimal_cycle_activity": 0, "missed_slots": 0, "missed_levels": 0,
+                "remaining_allowed_missed_slots": 0, "expected_attesting_rewards": "0",
+            },
+            "dal_participation": {
+                "expected_assigned_shards_per_slot": 0, "delegate_attested_dal_slots": 0,
+                "delegate_attestable_dal_slots": 0, "expected_dal_rewards": "0", "sufficient_dal_participation": true,
+                "denounced": false,
+            },
+            "grace_period": grace_period,
+            "active_staking_parameters": {
+                "limit_of_staking_over_baking_millionth": 0, "edge_of_baking_over_staking_billionth": 1_000_000_000,
+            },
+            "pending_staking_parameters": [],
+            "baking_power": all,
+            "total_staked": "0",
+            "total_delegated": all,
+            "min_delegated_in_current_cycle": {"amount": all, "level": level_info(&ledger.constants, block.level())},
+            "own_full_balance": own,
+            "own_staked": "0",
+            "own_delegated": own,
+            "external_staked": "0",
+            "external_delegated": delegated,
+            "total_unstaked_per_cycle": [],
+            "denunciations": [],
+            "estimated_shared_pending_slashed_amount": "0",
+            "staking_denominator": "0",
+            "current_voting_power": all,
+            "voting_power": all,
+            "voting_info": {"voting_power": all, "remaining_proposals": 20},
+            "consensus_key": {"active": {"pkh": delegate, "pk": key}},
+            "companion_key": {"active": null},
+            "stakers": [],
+            "delegators": delegators(ledger, delegate),
+        })),
+        ["deactivated"] => Answer::json(&false),
+        ["full_balance" | "own_full_balance"] => Answer::json(&own),
+        ["staking_balance" | "voting_power" | "current_voting_power"] => Answer::json(&all),
+        ["delegated_balance"] => Answer::json(&delegated),
+        ["delegated_contracts" | "delegators"] => Answer::json(&delegators(ledger, delegate)),
+        ["grace_period"] => Answer::json(&grace_period),
+        ["voting_info"] => Answer::json(&json!({"voting_power": all, "remaining_proposals": 20})),
+        ["consensus_key"] => Answer::json(&json!({"active": {"pkh": delegate, "pk": key}})),
         _ => Answer::NotFound,
     }
 }
@@ -113,12 +145,7 @@ fn delegators(ledger: &Ledger, delegate: &PublicKeyHash) -> Vec<PublicKeyHash> {
 }
 
 /// `/votes/…`: there is nothing to vote on, but the periods go on.
-pub fn votes(view: &View, block: &Block, path: &[&str]) -> Answer {
-    let ledger = match view.ledger_at(block::number(block)) {
-        Ok(ledger) if block.level().0 > 0 => ledger,
-        Ok(_) => return Answer::NotFound,
-        Err(error) => return Answer::failure(error.to_string()),
-    };
+pub fn votes(ledger: &Ledger, block: &Block, path: &[&str]) -> Answer {
     match path {
         ["current_period"] => Answer::json(&block::voting_period_info(&ledger.constants, block.level())),
         ["successor_period"] => Answer::json(&block::voting_period_info(&ledger.constants, block.level().after(1))),
@@ -127,7 +154,7 @@ pub fn votes(view: &View, block: &Block, path: &[&str]) -> Answer {
         ["proposals" | "ballot_list"] => Answer::json(&json!([])),
         ["ballots"] => Answer::json(&json!({"yay": "0", "nay": "0", "pass": "0"})),
         ["listings"] => {
-            let listed: Vec<_> = delegates(&ledger)
+            let listed: Vec<_> = delegates(ledger)
                 .into_iter()
                 .filter_map(|delegate| Some((delegate, ledger.accounts.get(&delegate)?.balance)))
                 .filter(|(_, balance)| balance.0 > 0)

@@ -1,10 +1,20 @@
 //! `/context/contracts/…` and `/context/big_maps/…`: accounts and contracts (`spec/protocol.md` §9.2, Appendix D.4).
 
 use super::answer::Answer;
+use super::normal;
 use super::request::Request;
-use crate::ledger::{Account, BigMapKey, ContractState, Ledger, TicketKey, parameter_of};
+use super::scripts::{TRIAL_GAS, script_error};
+use crate::ledger::errors::permanent;
+use crate::ledger::{
+    Account, BigMapKey, BlockContext, ContractState, FIRST_BIG_MAP, Ledger, TicketKey, parameter_of, with_script_chain,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use soru_michelson::gas::Gas;
+use soru_michelson::run;
+use soru_michelson::types::{Allow, Type};
+use soru_tezos::blake2b;
+use soru_tezos::codec::Encode;
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::{ContractHash, ScriptExprHash};
 use soru_tezos::key::PublicKeyHash;
@@ -15,19 +25,26 @@ use soru_tezos::scalar::Mutez;
 /// Answers a path below `contracts`.
 pub fn answer(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
     match path {
-        [] if request.is_get() => {
+        [] => {
             let originated = ledger.contracts.keys().map(|hash| Contract::Originated(*hash));
             let implicit = ledger.accounts.keys().map(|hash| Contract::Implicit(*hash));
             Answer::json(&originated.chain(implicit).collect::<Vec<_>>())
         }
-        [] => Answer::Method("GET"),
         [contract, rest @ ..] => match contract.parse::<Contract>() {
-            Ok(contract) if rest == ["ticket_balance"] && request.is_post() => {
+            Ok(contract) if rest == ["ticket_balance"] => {
                 ticket_balance(ledger, contract.into(), request).unwrap_or_else(|answer| answer)
             }
-            Ok(Contract::Implicit(hash)) => of_account(ledger, &hash, rest, request),
+            Ok(Contract::Implicit(hash)) => of_account(ledger, &hash, rest),
             Ok(Contract::Originated(hash)) => match ledger.contracts.get(&hash) {
                 Some(contract) => of_contract(ledger, &hash, contract, rest, request),
+                // the reference answers these for contracts that do not exist, too
+                None if matches!(
+                    rest,
+                    ["storage", "used_space" | "paid_space"] | ["estimated_own_pending_slashed_amount"]
+                ) =>
+                {
+                    Answer::json(&"0")
+                }
                 None => Answer::NotFound,
             },
             Err(_) => Answer::bad_segment(&request.path, 7, "Cannot parse contract id", "contract_id"),
@@ -35,12 +52,12 @@ pub fn answer(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
     }
 }
 
-fn of_account(ledger: &Ledger, hash: &PublicKeyHash, path: &[&str], request: &Request) -> Answer {
+fn of_account(ledger: &Ledger, hash: &PublicKeyHash, path: &[&str]) -> Answer {
     let unknown = Account { counter: ledger.global_counter, ..Account::default() };
     let exists = ledger.accounts.contains_key(hash);
     let account = ledger.accounts.get(hash).unwrap_or(&unknown);
     let with_bonds = account.balance.checked_add(account.frozen()).unwrap_or(Mutez::MAX);
-    let found = match path {
+    match path {
         [] => {
             let mut shown = Map::new();
             shown.insert("balance".to_owned(), json!(account.balance));
@@ -52,7 +69,19 @@ fn of_account(ledger: &Ledger, hash: &PublicKeyHash, path: &[&str], request: &Re
             Answer::json(&Value::Object(shown))
         }
         ["balance" | "spendable"] => Answer::json(&account.balance),
-        ["balance_and_frozen_bonds" | "spendable_and_frozen_bonds" | "full_balance"] => Answer::json(&with_bonds),
+        ["balance_and_frozen_bonds" | "spendable_and_frozen_bonds" | "full_balance"] if exists => {
+            Answer::json(&with_bonds)
+        }
+        ["balance_and_frozen_bonds" | "spendable_and_frozen_bonds" | "full_balance"] => {
+            let key = vec![
+                "contracts".to_owned(),
+                "index".to_owned(),
+                hex::encode(Contract::Implicit(*hash).to_bytes()),
+                "balance".to_owned(),
+            ];
+            Answer::trace(&[permanent("context.storage_error").with("missing_key", key).with("function", "get")])
+        }
+        ["staked_balance"] if !exists => Answer::json(&json!(null)),
         ["frozen_bonds"] => Answer::json(&account.frozen()),
         ["staked_balance" | "unstaked_frozen_balance" | "unstaked_finalizable_balance"]
         | ["estimated_own_pending_slashed_amount"] => Answer::json(&"0"),
@@ -63,15 +92,6 @@ fn of_account(ledger: &Ledger, hash: &PublicKeyHash, path: &[&str], request: &Re
         ["delegate"] => Answer::found(account.delegate),
         ["storage", "used_space" | "paid_space"] => Answer::json(&json!(null)),
         _ => Answer::NotFound,
-    };
-    only_get(found, request)
-}
-
-fn only_get(found: Answer, request: &Request) -> Answer {
-    match found {
-        Answer::NotFound => Answer::NotFound,
-        _ if !request.is_get() => Answer::Method("GET"),
-        found => found,
     }
 }
 
@@ -84,11 +104,10 @@ fn of_contract(
 ) -> Answer {
     let script = || json!({"code": *contract.code, "storage": *contract.storage});
     match path {
-        ["script", "normalized"] if request.is_post() => return Answer::json(&script()),
-        ["storage", "normalized"] if request.is_post() => return Answer::json(contract.storage.as_ref()),
-        _ => {}
-    }
-    let found = match path {
+        [part @ ("script" | "storage"), "normalized"] => {
+            let whole = *part == "script";
+            normal::of_contract(ledger, contract, whole, request).unwrap_or_else(|answer| answer)
+        }
         [] => {
             let mut shown = Map::new();
             shown.insert("balance".to_owned(), json!(contract.balance));
@@ -121,18 +140,18 @@ fn of_contract(
         ["delegate"] => Answer::found(contract.delegate),
         ["storage", "used_space"] => Answer::json(&contract.used_space.to_string()),
         ["storage", "paid_space"] => Answer::json(&contract.paid_space.to_string()),
+        ["big_map_get"] => big_map_get(ledger, contract, request).unwrap_or_else(|answer| answer),
         _ => Answer::NotFound,
-    };
-    only_get(found, request)
+    }
 }
 
 /// Answers a path below `big_maps`.
 pub fn big_maps(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
-    let Some(id) = path.first().and_then(|id| id.parse::<i64>().ok()).filter(|id| ledger.big_maps.contains_key(id))
-    else {
+    let known = |id: &i64| (0..FIRST_BIG_MAP).contains(id) || ledger.big_maps.contains_key(id);
+    let Some(id) = path.first().and_then(|id| id.parse::<i64>().ok()).filter(known) else {
         return Answer::NotFound;
     };
-    let found = match path {
+    match path {
         [_] => {
             let number = |name: &str, default: usize| match request.query(name).map(str::parse::<usize>) {
                 None => Ok(default),
@@ -150,8 +169,28 @@ pub fn big_maps(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
             Err(error) => Answer::bad_segment(&request.path, request.path.len(), &error.to_string(), "script_expr"),
         },
         _ => Answer::NotFound,
-    };
-    only_get(found, request)
+    }
+}
+
+#[derive(Deserialize)]
+struct MapKey {
+    key: Micheline,
+    #[serde(rename = "type")]
+    ty: Micheline,
+}
+
+/// The value of a key in the first big map of a contract; null without.
+fn big_map_get(ledger: &Ledger, contract: &ContractState, request: &Request) -> Result<Answer, Answer> {
+    let MapKey { key, ty } = request.json()?;
+    let ty = Type::of(&ty, Allow::NONE).map_err(script_error)?;
+    let mut gas = Gas::new(TRIAL_GAS);
+    let packed =
+        with_script_chain(ledger, &BlockContext::of_reader(ledger), |chain| run::pack(chain, &key, &ty, &mut gas));
+    let hash = ScriptExprHash(blake2b::hash256(&packed.map_err(script_error)?));
+    let storage = normal::storage_type(ledger, contract)?;
+    let map = normal::first_big_map(&storage, &contract.storage);
+    let entry = map.and_then(|id| ledger.big_map_entries.get(&BigMapKey(id, hash)));
+    Ok(Answer::json(&entry.map(|entry| &entry.value)))
 }
 
 #[derive(Deserialize)]

@@ -7,55 +7,33 @@ use crate::block::{self, level_info};
 use crate::ledger::{Application, Ledger, Signed};
 use crate::make;
 use crate::node::Node;
-use crate::view::View;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use soru_tezos::block::Block;
-use soru_tezos::codec::HexBytes;
-use soru_tezos::hash::{BlockHash, ChainId, ProtocolHash};
+use soru_tezos::codec::{Encode, HexBytes};
+use soru_tezos::hash::{BlockHash, ChainId, OperationHash, ProtocolHash};
 use soru_tezos::operation::{ManagerOperation, Operation};
 use soru_tezos::receipt::{Content, SimulationResult};
 use soru_tezos::rpc_error::Trace;
 use soru_tezos::scalar::Level;
 
 /// Answers a path below `helpers`.
-pub fn answer(node: &Node, view: &View, block: &Block, path: &[&str], request: &Request) -> Answer {
-    if block.level().0 == 0 {
-        return Answer::NotFound;
-    }
-    let ledger = match view.ledger_at(block::number(block)) {
-        Ok(ledger) => ledger,
-        Err(error) => return Answer::failure(error.to_string()),
-    };
-    let posted = match path {
-        ["forge", "operations"] => Some(forge as fn(&Job<'_>) -> Result<Answer, Answer>),
-        ["parse", "operations"] => Some(parse as fn(&Job<'_>) -> Result<Answer, Answer>),
-        ["preapply", "operations"] => Some(preapply as fn(&Job<'_>) -> Result<Answer, Answer>),
-        ["scripts", "run_operation" | "simulate_operation"] => Some(simulate as fn(&Job<'_>) -> Result<Answer, Answer>),
-        _ => None,
-    };
-    if let Some(run) = posted {
-        if !request.is_post() {
-            return Answer::Method("POST");
-        }
-        let job = Job { node, block, ledger: &ledger, request };
-        return run(&job).unwrap_or_else(|refusal| refusal);
-    }
-    match path {
+pub fn answer(node: &Node, ledger: &Ledger, block: &Block, path: &[&str], request: &Request) -> Answer {
+    let job = Job { node, block, ledger, request };
+    let done = match path {
+        ["forge", "operations"] => forge(&job),
+        ["parse", "operations"] => parse(&job),
+        ["preapply", "operations"] => preapply(&job),
+        ["preapply", "block"] => preapply_block(&job),
+        ["scripts", "run_operation" | "simulate_operation"] => simulate(&job),
         ["scripts", rest @ ..] => {
-            let timestamp = make::next_timestamp(block, crate::node::now());
+            let timestamp = make::next_timestamp(block, node.time());
             let context = make::context_after(block, timestamp, node.baker().address());
-            return scripts::answer(&ledger, &context, rest, request);
+            Ok(scripts::answer(ledger, &context, rest, request))
         }
-        _ if !request.is_get() => {
-            return match rights(node, &ledger, block, path, request) {
-                Answer::NotFound => Answer::NotFound,
-                _ => Answer::Method("GET"),
-            };
-        }
-        _ => {}
-    }
-    rights(node, &ledger, block, path, request)
+        path => Ok(rights(node, ledger, block, path, request)),
+    };
+    done.unwrap_or_else(|refusal| refusal)
 }
 
 /// A request that is computed on the ledger after a block.
@@ -67,11 +45,35 @@ struct Job<'a> {
 }
 
 fn forge(job: &Job<'_>) -> Result<Answer, Answer> {
+    let given: Value = job.request.json()?;
     let operation: Operation = job.request.json()?;
-    if operation.contents.is_empty() {
-        return Err(Answer::bad_body("an operation has contents"));
-    }
+    strict(&given, &operation)?;
     Ok(Answer::json(&HexBytes(operation.unsigned_bytes())))
+}
+
+/// Refuses what reading an operation leaves unread: fields it does not have, and numbers where texts are wanted.
+fn strict(given: &Value, read: &Operation) -> Result<(), Answer> {
+    if read.contents.is_empty() {
+        return Err(Answer::bad_body("Operation lists should not be empty."));
+    }
+    let contents = given["contents"].as_array().into_iter().flatten();
+    for (given, read) in contents.zip(&read.contents) {
+        let read = serde_json::to_value(read).unwrap_or_default();
+        for (name, value) in given.as_object().into_iter().flatten() {
+            // a call of the default entrypoint with Unit is written without parameters
+            if value.is_null() || name == "parameters" {
+                continue;
+            }
+            match read.get(name) {
+                None => return Err(Answer::bad_body(format!("Unexpected object field {name}"))),
+                Some(wanted) if wanted.is_string() != value.is_string() => {
+                    return Err(Answer::bad_body(format!("At /{name}, unexpected {value} instead of {wanted}")));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -105,7 +107,7 @@ fn parse(job: &Job<'_>) -> Result<Answer, Answer> {
 
 /// The block that would come next, for trying operations in.
 fn begin(job: &Job<'_>) -> Application {
-    let timestamp = make::next_timestamp(job.block, crate::node::now());
+    let timestamp = make::next_timestamp(job.block, job.node.time());
     let context = make::context_after(job.block, timestamp, job.node.baker().address());
     Application::begin(job.ledger, context)
 }
@@ -118,7 +120,9 @@ struct SimulateBody {
 
 /// Applies an operation to the state after the block without looking at its signature.
 fn simulate(job: &Job<'_>) -> Result<Answer, Answer> {
+    let given: Value = job.request.json()?;
     let body: SimulateBody = job.request.json()?;
+    strict(&given["operation"], &body.operation)?;
     if body.chain_id != job.node.chain_id() {
         return Err(Answer::failure(format!(
             "the chain is {}, not {}: simulate for the chain you ask",
@@ -166,6 +170,60 @@ fn preapply(job: &Job<'_>) -> Result<Answer, Answer> {
         results.push(run(&mut application, &operation).map_err(|trace| Answer::trace(&trace))?);
     }
     Ok(Answer::json(&results))
+}
+
+#[derive(Deserialize)]
+struct NewBlock {
+    protocol_data: Value,
+    operations: Vec<Vec<PreapplyItem>>,
+}
+
+/// The header that a block of these operations would have, as a baker wants it; what cannot be applied is named with why.
+fn preapply_block(job: &Job<'_>) -> Result<Answer, Answer> {
+    let body: NewBlock = job.request.json()?;
+    if !body.protocol_data.is_object() || body.operations.len() != 4 {
+        return Err(Answer::bad_body("a block has protocol_data, and operations of 4 passes"));
+    }
+    let failed = |error: crate::error::SandboxError| Answer::failure(error.to_string());
+    let mut application = begin(job);
+    let mut hashes: Vec<Vec<OperationHash>> = Vec::new();
+    let mut passes = Vec::new();
+    for pass in body.operations {
+        let (mut applied, mut refused, mut of_pass) = (Vec::new(), Vec::new(), Vec::new());
+        for item in pass {
+            let operation = Operation { branch: item.branch, contents: item.contents, signature: Some(item.signature) };
+            let bytes = operation.to_bytes();
+            let hash = OperationHash::of_bytes(&bytes);
+            let data = HexBytes(bytes.get(BlockHash::SIZE..).unwrap_or_default().to_vec());
+            let checked = application.check(&operation, Signed::Bytes(&operation.unsigned_bytes()));
+            match checked.and_then(|()| application.apply(&operation, hash)) {
+                Ok(_) => {
+                    of_pass.push(hash);
+                    applied.push(json!({"hash": hash, "branch": operation.branch, "data": data}));
+                }
+                Err(trace) => {
+                    refused.push(json!({"hash": hash, "branch": operation.branch, "data": data, "error": trace}));
+                }
+            }
+        }
+        hashes.push(of_pass);
+        passes.push(json!({
+            "applied": applied, "refused": refused, "outdated": [], "branch_refused": [], "branch_delayed": [],
+        }));
+    }
+    let level = job.block.level().after(1);
+    let parts = block::Parts {
+        level,
+        proto: job.ledger.activations(level),
+        predecessor: job.block.hash,
+        timestamp: make::next_timestamp(job.block, job.node.time()),
+        context: job.ledger.context_hash(),
+        operations: &hashes,
+        seed_nonce_hash: block::seed_nonce_hash(&job.ledger.constants, level),
+        fork: 0,
+    };
+    let header = block::seal(&parts, job.node.baker(), &job.node.chain_id()).map_err(failed)?;
+    Ok(Answer::json(&json!({"shell_header": header.shell, "operations": passes})))
 }
 
 fn rights(node: &Node, ledger: &Ledger, block: &Block, path: &[&str], request: &Request) -> Answer {

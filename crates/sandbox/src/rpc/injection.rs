@@ -7,12 +7,6 @@ use std::sync::Arc;
 
 /// Answers a path below `/injection`.
 pub async fn answer(node: &Arc<Node>, path: &[&str], request: &Request) -> Answer {
-    if !request.is_post() {
-        return match path {
-            ["operation" | "block"] => Answer::Method("POST"),
-            _ => Answer::NotFound,
-        };
-    }
     match path {
         ["operation"] => {
             let text: String = match request.json() {

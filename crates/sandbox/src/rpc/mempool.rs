@@ -10,7 +10,6 @@ use soru_tezos::key::PublicKeyHash;
 /// Answers a path below `mempool`. Streams are answered elsewhere.
 pub fn answer(node: &Node, path: &[&str], request: &Request) -> Answer {
     match path {
-        ["pending_operations" | "filter"] if !request.is_get() => Answer::Method("GET"),
         ["pending_operations"] => pending(node, request),
         ["filter"] => Answer::json(&json!({
             "minimal_fees": "100",

@@ -1,8 +1,10 @@
-//! The RPC of a Tezos node (`spec/protocol.md` §9): one dispatcher from paths to answers, one file per subject.
+//! The RPC of a Tezos node (`spec/protocol.md` §9): a table of routes, one dispatcher from paths to answers, one file per
+//! subject.
 
 mod answer;
 mod block_id;
 mod request;
+mod routes;
 
 mod block;
 mod chain;
@@ -13,6 +15,7 @@ mod helpers;
 mod injection;
 mod mempool;
 mod monitor;
+mod normal;
 mod rollups;
 mod scripts;
 
@@ -22,15 +25,19 @@ use answer::Answer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 pub use block_id::{Anchor, BlockId};
 use request::Request;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Largest request body, in bytes. The largest sensible one is a contract or a kernel installer in JSON.
 const MAX_BODY: usize = 4 << 20;
+
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// What a node whose head has this ledger answers to a request for `…/context/<path>`, for the tables of the ledger:
 /// `contracts/…`, `big_maps/…`, `smart_rollups/…`. A request with a body is a `POST`. The HTTP status, and the body where it
@@ -60,8 +67,13 @@ async fn handle(State(node): State<Arc<Node>>, request: axum::http::Request<Body
     let answer = match parts.method {
         Method::HEAD => Answer::NotImplemented,
         Method::OPTIONS => Answer::Empty,
-        _ => match axum::body::to_bytes(body, MAX_BODY).await {
-            Err(_) => Answer::TooLarge,
+        _ if !acceptable(&parts.headers) => Answer::NotAcceptable,
+        _ => match read_body(body).await {
+            Err(refusal) => refusal,
+            Ok(body) if !body.is_empty() && media(&parts.headers) == Media::Binary => {
+                Answer::bad_body("Failed to parse binary data: this node reads JSON only")
+            }
+            Ok(body) if !body.is_empty() && media(&parts.headers) == Media::Other => Answer::MediaType,
             Ok(body) => {
                 let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), body);
                 dispatch(node, request).await
@@ -74,21 +86,65 @@ async fn handle(State(node): State<Arc<Node>>, request: axum::http::Request<Body
 /// Streams and waiting requests are answered at once; everything else is computed on a thread of its own, so that a long
 /// simulation keeps nobody waiting.
 async fn dispatch(node: Arc<Node>, request: Request) -> Answer {
+    match routes::find(&request.method, &request.path) {
+        routes::Found::Here => {}
+        routes::Found::Other(methods) => return Answer::Method(methods),
+        routes::Found::Nothing => return Answer::NotFound,
+    }
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["monitor", rest @ ..] => monitor::answer(&node, rest, &request),
-        ["chains", chain, "mempool", "monitor_operations"] if request.is_get() => {
-            match chain_error(&node, chain, &request) {
-                None => monitor::operations(&node, &request),
-                Some(error) => error,
-            }
-        }
-        ["sandbox", rest @ ..] => control::answer(&node, rest, &request).await,
+        ["chains", chain, "mempool", "monitor_operations"] => match chain_error(&node, chain, &request) {
+            None => monitor::operations(&node, &request),
+            Some(error) => error,
+        },
+        ["sandbox", ..] => control::answer(&node, request).await,
         ["injection", rest @ ..] => injection::answer(&node, rest, &request).await,
         _ => {
             let work = tokio::task::spawn_blocking(move || chain::answer(&node, &request));
             work.await.unwrap_or_else(|error| Answer::failure(format!("the request could not be answered: {error}")))
         }
+    }
+}
+
+/// The body, if it comes in time and is not too large.
+async fn read_body(body: Body) -> Result<bytes::Bytes, Answer> {
+    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Answer::TooLarge),
+        Err(_) => Err(Answer::TooSlow),
+    }
+}
+
+/// Whether the client takes JSON, or a form of the reference's in place of which it is given JSON.
+fn acceptable(headers: &HeaderMap) -> bool {
+    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return true;
+    }
+    let mut names = ranges.flat_map(|value| value.split(',')).map(|range| range.split(';').next().unwrap_or("").trim());
+    names.any(|name| {
+        matches!(
+            name,
+            "" | "*/*" | "application/*" | "application/json" | "application/octet-stream" | "application/bson"
+        )
+    })
+}
+
+/// What a body is declared as.
+#[derive(PartialEq)]
+enum Media {
+    Json,
+    Binary,
+    Other,
+}
+
+fn media(headers: &HeaderMap) -> Media {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Media::Json };
+    match kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim() {
+        "application/json" => Media::Json,
+        "application/octet-stream" => Media::Binary,
+        _ => Media::Other,
     }
 }
 

@@ -3,20 +3,18 @@
 use super::answer::Answer;
 use super::request::Request;
 use super::{block, chain_error};
-use crate::block::next_protocol;
+use crate::block::{next_protocol, number};
 use crate::node::Node;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use serde_json::{Value, json};
+use soru_tezos::block::Block;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Answers a path below `/monitor`.
 pub fn answer(node: &Arc<Node>, path: &[&str], request: &Request) -> Answer {
-    if !request.is_get() {
-        return Answer::Method("GET");
-    }
     match path {
         ["heads", chain] => match chain_error(node, chain, request) {
             Some(Answer::Bad(_)) => {
@@ -51,17 +49,26 @@ fn heads(node: &Arc<Node>, request: &Request) -> Answer {
     lines(node, stream)
 }
 
-/// The head now (if wanted), then every block that follows, none left out.
-fn new_blocks(node: &Arc<Node>, with_head: bool) -> impl Stream<Item = Arc<soru_tezos::block::Block>> + use<> {
+/// The head now (if wanted), then every block that follows, none left out; when the chain was taken back, its new head.
+fn new_blocks(node: &Arc<Node>, with_head: bool) -> impl Stream<Item = Arc<Block>> + use<> {
     let heads = node.heads();
-    let next = node.view().head().level().0.saturating_add(i32::from(!with_head));
+    let last = (!with_head).then(|| node.view().head());
     let node = node.clone();
-    stream::unfold((node, heads, next), |(node, mut heads, next)| async move {
+    stream::unfold((node, heads, last), |(node, mut heads, last)| async move {
         loop {
             let view = node.view();
-            if view.head().level().0 >= next {
-                let block = view.block_at(next as u32).ok().flatten()?;
-                return Some((block, (node.clone(), heads, next.saturating_add(1))));
+            let head = view.head();
+            let next = match &last {
+                None => Some(head),
+                Some(last) if last.hash == head.hash => None,
+                Some(last) => {
+                    let level = number(last);
+                    let stays = view.block_at(level).ok()?.is_some_and(|block| block.hash == last.hash);
+                    if stays { view.block_at(level + 1).ok()? } else { Some(head) }
+                }
+            };
+            if let Some(block) = next {
+                return Some((block.clone(), (node, heads, Some(block))));
             }
             heads.changed().await.ok()?;
         }

@@ -65,11 +65,6 @@ impl Request {
     pub fn is_get(&self) -> bool {
         self.method == Method::GET
     }
-
-    /// Whether the method is `POST`.
-    pub fn is_post(&self) -> bool {
-        self.method == Method::POST
-    }
 }
 
 fn percent_decode(text: &str) -> String {

@@ -4,8 +4,9 @@ use super::answer::Answer;
 use super::contracts::ticket_balance;
 use super::request::Request;
 use crate::ledger::errors::permanent;
-use crate::ledger::{Ledger, PROTOCOL, env};
+use crate::ledger::{Ledger, env};
 use serde_json::json;
+use soru_protocol::protocol::Protocol;
 use soru_protocol::rollup::{Conflict, curve_name};
 use soru_protocol::{Env, Rollup, RollupError};
 use soru_tezos::contract::Destination;
@@ -18,7 +19,6 @@ use std::str::FromStr;
 /// Answers a path below `smart_rollups`.
 pub fn answer(ledger: &Ledger, path: &[&str], request: &Request) -> Answer {
     match path {
-        ["all"] | ["all", "inbox"] if !request.is_get() => Answer::Method("GET"),
         ["all"] => {
             let mut all: Vec<&SmartRollupAddress> = ledger.rollups.keys().collect();
             // the reference lists them from the last to the first of its table
@@ -49,7 +49,7 @@ fn segment<T: FromStr<Err = soru_tezos::base58::Base58Error>>(
 }
 
 fn refused(error: &RollupError) -> Answer {
-    Answer::trace(&error.trace(PROTOCOL))
+    Answer::trace(&error.trace(Protocol::Ushuaia))
 }
 
 /// What the reference answers where it looks for a list that is not in its context.
@@ -67,19 +67,12 @@ fn of_rollup(
     request: &Request,
 ) -> Result<Answer, Answer> {
     if let ["ticket_balance"] = path {
-        return if request.is_post() {
-            ticket_balance(ledger, Destination::SmartRollup(*address), request)
-        } else {
-            Err(Answer::Method("POST"))
-        };
-    }
-    if !request.is_get() {
-        return Err(Answer::Method("GET"));
+        return ticket_balance(ledger, Destination::SmartRollup(*address), request);
     }
     let start = request.path.len() - path.len();
     let key = |offset: usize, text: &str| segment::<PublicKeyHash>(request, start + offset, text, "pkh");
     let commitment = |text: &str| segment::<CommitmentHash>(request, start + 2, text, "commitment_hash");
-    let env = env(&ledger.constants, ledger.level);
+    let env = env(ledger.protocol, &ledger.constants, ledger.level);
     let found = ledger.rollups.get(address);
     // lists of a rollup that does not exist are empty; everything else is refused
     let rollup = || found.ok_or_else(|| refused(&RollupError::DoesNotExist { rollup: *address }));

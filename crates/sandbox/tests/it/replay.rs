@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-fn lines(file: &Path) -> Vec<Value> {
+pub fn lines(file: &Path) -> Vec<Value> {
     let reader = BufReader::new(GzDecoder::new(std::fs::File::open(file).unwrap()));
     reader.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
 }
@@ -41,10 +41,8 @@ fn comparable(mut value: Value) -> Value {
     value
 }
 
-/// Replays a chain; gives the ledger after each level.
-pub fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
-    let meta: Value = serde_json::from_slice(&std::fs::read(folder.join("meta.json")).unwrap()).unwrap();
-    let chain = lines(&folder.join("l1.jsonl.gz"));
+/// What a recorded chain began with.
+pub fn chain_start(meta: &Value, chain: &[Value]) -> ChainStart {
     let mut parameters = meta["activation_parameters"].clone();
     let accounts = parameters.as_object_mut().unwrap().shift_remove("bootstrap_accounts").unwrap();
     let constants: Parametric = serde_json::from_value(parameters).unwrap();
@@ -54,7 +52,15 @@ pub fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
         balance: "3800000000000".parse().unwrap(),
     });
     let timestamp: Timestamp = serde_json::from_value(chain[0]["block"]["header"]["timestamp"].clone()).unwrap();
-    let start = ChainStart { timestamp, constants, accounts: accounts.collect() };
+    let accounts = accounts.collect();
+    ChainStart { timestamp, constants, accounts, protocol: None, upgrades: vec![], imported: chain.len() as u32 }
+}
+
+/// Replays a chain; gives the ledger after each level.
+pub fn replay(folder: &Path) -> BTreeMap<i64, Ledger> {
+    let meta: Value = serde_json::from_slice(&std::fs::read(folder.join("meta.json")).unwrap()).unwrap();
+    let chain = lines(&folder.join("l1.jsonl.gz"));
+    let start = chain_start(&meta, &chain);
     let mut ledger = Ledger::new(&start, Baker::well_known().unwrap().public_key());
     assert_eq!(json!(ledger.inbox), chain[0]["inbox"], "inbox of level 1");
 
@@ -193,7 +199,7 @@ pub fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/tests/data/recorded").join(name)
 }
 
-fn recorded(name: &str) -> Option<PathBuf> {
+pub fn recorded(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/recorded").join(name);
     let found = folder.join("l1.jsonl.gz").exists();
     if !found {

@@ -46,9 +46,6 @@ pub fn answer(ledger: &Ledger, block: &BlockContext, path: &[&str], request: &Re
         ["entrypoint"] => entrypoint,
         _ => return Answer::NotFound,
     };
-    if !request.is_post() {
-        return Answer::Method("POST");
-    }
     run(ledger, block, request).unwrap_or_else(|answer| answer)
 }
 

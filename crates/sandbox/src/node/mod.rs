@@ -1,21 +1,26 @@
 //! The running layer 1: the chain, its mempool, and who waits for news of them. Reading takes the current [`View`];
 //! one block is made at a time, and appears to everybody at once when it is on disk.
 
+mod control;
+mod inject;
+
+pub use control::ControlError;
+
 use crate::block::{self, Baker, ChainStart};
+use crate::controls::Controls;
 use crate::error::SandboxError;
-use crate::ledger::{BlockGas, Ledger, Signed, errors, validate};
-use crate::make::{self, MadeBlock};
+use crate::ledger::{BlockGas, Change, Ledger, Signed, validate};
+use crate::make::{self, MadeBlock, Recipe};
 use crate::mempool::{Class, Mempool, Pending};
-use crate::nesting::is_shallow;
-use crate::store::Store;
+use crate::store::{Record, Store};
 use crate::view::View;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use soru_tezos::block::Block;
 use soru_tezos::hash::{BlockHash, ChainId, OperationHash};
-use soru_tezos::operation::Operation;
-use soru_tezos::rpc_error::{ErrorKind, TezosError, Trace};
+use soru_tezos::rpc_error::TezosError;
 use soru_tezos::scalar::Timestamp;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast, watch};
@@ -31,8 +36,10 @@ pub struct Node {
     store: Arc<Store>,
     view: RwLock<View>,
     mempool: Mutex<Mempool>,
+    controls: Mutex<Controls>,
     making: Mutex<()>,
-    head: watch::Sender<u32>,
+    /// A number that grows whenever the head changes.
+    head: watch::Sender<u64>,
     arrivals: broadcast::Sender<Value>,
     arrived: Notify,
     stop: CancellationToken,
@@ -63,9 +70,7 @@ impl Node {
         let store = Arc::new(store);
         let baker = Baker::well_known()?;
         let start = match store.chain_start()? {
-            Some(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|error| SandboxError::Record(format!("chain start: {error}")))?
-            }
+            Some(bytes) => read_json(&bytes, "chain start")?,
             None => {
                 let start = new_chain()?;
                 write_start(&store, &start)?;
@@ -73,13 +78,15 @@ impl Node {
             }
         };
         let view = load(&store, &start, &baker)?;
-        let (head, _) = watch::channel(block::number(&view.head()));
+        let controls = read_controls(&store)?;
+        let (head, _) = watch::channel(0);
         let node = Node {
             start,
             baker,
             store,
             view: RwLock::new(view),
             mempool: Mutex::default(),
+            controls: Mutex::new(controls),
             making: Mutex::new(()),
             head,
             arrivals: broadcast::channel(ARRIVALS).0,
@@ -119,8 +126,8 @@ impl Node {
         locked(&self.mempool).clone()
     }
 
-    /// The level of the head, and a sign whenever it changes.
-    pub fn heads(&self) -> watch::Receiver<u32> {
+    /// A sign whenever the head changes.
+    pub fn heads(&self) -> watch::Receiver<u64> {
         self.head.subscribe()
     }
 
@@ -156,20 +163,46 @@ impl Node {
     /// When it cannot be signed or written; the chain is then as before.
     pub fn bake(&self) -> Result<Arc<Block>, SandboxError> {
         let making = locked(&self.making);
-        let view = self.view();
-        let ledger = view.head_ledger()?;
-        let waiting: Vec<Arc<Pending>> = self.mempool().waiting().cloned().collect();
-        let MadeBlock { block, ledger } = make::next_block(&view.head(), &ledger, &waiting, &self.baker, now())?;
-        let level = block::number(&block);
-        self.store.append(level, &block.hash, block::encode_record(&block)?)?;
-        let block = Arc::new(block);
-        let ledger = Arc::new(ledger);
-        let view = view.extended(block.clone(), ledger.clone());
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view.clone();
-        self.refresh_mempool(&view, &block, &ledger);
-        self.head.send_replace(level);
+        let made = self.make_block(&self.view(), Vec::new());
         drop(making);
+        made
+    }
+
+    /// Makes one block that begins with changes, on a chain that nobody else changes meanwhile.
+    fn make_block(&self, view: &View, changes: Vec<Change>) -> Result<Arc<Block>, SandboxError> {
+        let waiting: Vec<Arc<Pending>> = self.mempool().waiting().cloned().collect();
+        let (now, fork) = (self.time(), locked(&self.controls).forks);
+        let (block, view) = self.next(view, &waiting, changes, now, fork)?;
+        let record = record_of(&view, &block)?;
+        self.store.replace(None, None, [record])?;
+        self.show(&view)?;
         Ok(block)
+    }
+
+    /// The block after the head of a chain, and the chain with it. Nothing is written.
+    fn next(
+        &self,
+        view: &View,
+        waiting: &[Arc<Pending>],
+        changes: Vec<Change>,
+        now: Timestamp,
+        fork: u64,
+    ) -> Result<(Arc<Block>, View), SandboxError> {
+        let (predecessor, ledger) = (view.head(), view.head_ledger()?);
+        let recipe = Recipe { predecessor: &predecessor, ledger: &ledger, waiting, changes: &changes, now, fork };
+        let MadeBlock { block, ledger } = make::next_block(&recipe, &self.baker)?;
+        let block = Arc::new(block);
+        let view = view.extended(block.clone(), changes, Arc::new(ledger));
+        Ok((block, view))
+    }
+
+    /// Lets everybody see a chain that is on disk.
+    fn show(&self, view: &View) -> Result<(), SandboxError> {
+        let ledger = view.head_ledger()?;
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view.clone();
+        self.refresh_mempool(view, &view.head(), &ledger);
+        self.head.send_modify(|changes| *changes += 1);
+        Ok(())
     }
 
     /// Forgets what the new head includes and what it made impossible.
@@ -194,101 +227,24 @@ impl Node {
                 .map_err(|trace| Some((Class::of(&trace), trace)))
         });
     }
-
-    /// Takes signed bytes into the mempool (`/injection/operation`).
-    ///
-    /// # Errors
-    /// The trace the reference answers: `async_injection_failed` over a sentence.
-    pub fn inject(&self, bytes: &[u8]) -> Result<OperationHash, Trace> {
-        let hash = OperationHash::of_bytes(bytes);
-        let refuse = |message: String| {
-            vec![TezosError::new(ErrorKind::Permanent, "async_injection_failed"), TezosError::failure(message)]
-        };
-        let decoded = Operation::from_signed_bytes(bytes).ok().filter(|(op, _)| !op.contents.is_empty());
-        let Some((operation, signed)) = decoded else {
-            let shape = if bytes.len() < BlockHash::SIZE { "Can't parse the operation" } else { "" };
-            return Err(refuse(if shape.is_empty() {
-                format!("Invalid operation {hash}: \nError:\n  Operation parsing error in prevalidation.\n")
-            } else {
-                shape.to_owned()
-            }));
-        };
-        if bytes.len() > make::MAX_OPERATION_BYTES {
-            return Err(refuse(format!(
-                "Operation {hash} is too large: {} bytes, at most {} are accepted",
-                bytes.len(),
-                make::MAX_OPERATION_BYTES
-            )));
-        }
-        let pending = Arc::new(Pending { hash, operation, size: bytes.len() });
-        // what is in a block must be readable again
-        if !serde_json::to_vec(&pending.to_json()).is_ok_and(|json| is_shallow(&json)) {
-            return Err(refuse(format!("Operation {hash} holds an expression that nests too deep for this node")));
-        }
-        // the head must not change between the check and the addition
-        let mut mempool = locked(&self.mempool);
-        let view = self.view();
-        let head = view.head();
-        let branch = pending.operation.branch;
-        let server_error = |error: SandboxError| refuse(error.to_string());
-        match view.level_of(&branch).map_err(server_error)? {
-            None => {
-                let short: String = branch.to_base58().chars().take(12).collect();
-                return Err(refuse(format!("Unknown branch ({short}), cannot inject the operation.")));
-            }
-            Some(level) => {
-                let age = block::number(&head).saturating_sub(level);
-                if age > view.time_to_live() {
-                    return Err(refuse(format!(
-                        "Operation {hash} is branched on either:\n - a block {branch} which is too old ({age} blocks in the past)\n - a predecessor block from an alternative branch which is now too old\n"
-                    )));
-                }
-            }
-        }
-        let ledger = view.head_ledger().map_err(server_error)?;
-        let signed = Signed::Bytes(bytes.get(..signed).unwrap_or(bytes));
-        let checked = validate(&ledger, ledger.level.after(1), &pending.operation, signed, BlockGas::Whole);
-        let sentences = |trace: &Trace| {
-            let text: Vec<String> = trace.iter().map(errors::sentence).collect();
-            format!("Error while validating injected operation {hash}:\nError:\n  {}\n", text.join("\n  "))
-        };
-        if let Err(trace) = checked {
-            let refusal = refuse(sentences(&trace));
-            mempool.remember(Class::of(&trace), pending, trace);
-            return Err(refusal);
-        }
-        if let Some(existing) = pending.source().and_then(|source| mempool.of_source(&source)) {
-            if existing.hash == hash {
-                return Ok(hash);
-            }
-            if !outbids(&pending, existing) {
-                let trace = errors::manager_restriction(&pending, existing);
-                let refusal = refuse(sentences(&trace));
-                mempool.remember(Class::BranchDelayed, pending, trace);
-                return Err(refusal);
-            }
-        }
-        if !mempool.has_room(bytes.len()) {
-            return Err(refuse("The mempool is full; try again after the next block.".to_owned()));
-        }
-        mempool.add(pending.clone());
-        drop(mempool);
-        let _ = self.arrivals.send(serde_json::to_value(pending.to_json()).unwrap_or_default());
-        self.arrived.notify_one();
-        Ok(hash)
-    }
 }
 
-/// Whether an operation pays so much more than one of the same account that it takes its place: 5 % in fees and in
-/// fees per gas, as the reference's mempool asks (`replace_by_fee_factor` 21/20).
-fn outbids(new: &Pending, old: &Pending) -> bool {
-    let totals = |pending: &Pending| {
-        pending.operation.contents.iter().fold((0u128, 0u128), |(fee, gas), content| {
-            (fee + u128::from(content.fee.0), gas + u128::from(content.gas_limit.0))
-        })
+fn read_json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, SandboxError> {
+    serde_json::from_slice(bytes).map_err(|error| SandboxError::Record(format!("{what}: {error}")))
+}
+
+fn read_controls(store: &Store) -> Result<Controls, SandboxError> {
+    store.controls()?.map_or_else(|| Ok(Controls::default()), |bytes| read_json(&bytes, "controls"))
+}
+
+/// A block as it is written.
+fn record_of<'a>(view: &View, block: &'a Block) -> Result<Record<'a>, SandboxError> {
+    let level = block::number(block);
+    let changes = match view.changes_at(level) {
+        [] => None,
+        made => Some(serde_json::to_vec(made).map_err(|error| SandboxError::Record(error.to_string()))?),
     };
-    let ((new_fee, new_gas), (old_fee, old_gas)) = (totals(new), totals(old));
-    new_fee * 20 >= old_fee * 21 && new_fee * old_gas * 20 >= old_fee * new_gas * 21 && new_fee > old_fee
+    Ok(Record { level, hash: &block.hash, block: block::encode_record(block)?, changes })
 }
 
 fn write_start(store: &Store, start: &ChainStart) -> Result<(), SandboxError> {
@@ -309,21 +265,27 @@ fn load(store: &Arc<Store>, start: &ChainStart, baker: &Baker) -> Result<View, S
     };
     let ledger = Arc::new(Ledger::new(start, baker.public_key()));
     let mut view = View::new(store.clone(), Arc::new(read(0)?), ledger.clone());
-    view = view.extended(Arc::new(read(1)?), ledger);
+    view = view.extended(Arc::new(read(1)?), Vec::new(), ledger);
+    let mut changes = BTreeMap::new();
+    for (level, made) in store.changes()? {
+        let made: Vec<Change> = read_json(&made, "changes of the state")?;
+        changes.insert(level, made);
+    }
     let last = store.last_level()?.unwrap_or(1);
     for level in 2..=last {
         let block = read(level)?;
         let ledger = view.head_ledger()?;
         let computed = ledger.context_hash();
-        if block.header.shell.context != computed {
+        if level > start.imported + 1 && block.header.shell.context != computed {
             return Err(SandboxError::Diverged {
                 level: level - 1,
                 computed: computed.to_string(),
                 recorded: block.header.shell.context.to_string(),
             });
         }
-        let ledger = make::reapply(&ledger, &view.head(), &block)?;
-        view = view.extended(Arc::new(block), Arc::new(ledger));
+        let changes = changes.remove(&level).unwrap_or_default();
+        let ledger = make::reapply(&ledger, &view.head(), &block, &changes)?;
+        view = view.extended(Arc::new(block), changes, Arc::new(ledger));
     }
     Ok(view)
 }

@@ -1,9 +1,14 @@
-//! Running the embedded layer 1: `soru sandbox run`, and `octez-node … --network sandbox`.
+//! Running the embedded layer 1: `soru sandbox run`, and `octez-node … --network sandbox`; [`control`] talks to a running
+//! one.
+
+mod control;
 
 use crate::grammar::{CliError, Command, Invocation, Opt, Tool};
 use crate::shutdown;
 use serde_json::{Value, json};
-use soru_sandbox::{BOOTSTRAP, SandboxConfig};
+use soru_sandbox::{
+    BOOTSTRAP, BOOTSTRAP_BALANCE, FundedAccount, MAX_ACCOUNTS, SandboxConfig, Upgrade, made_account, parse_protocol,
+};
 use soru_tezos::json::pretty;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -32,6 +37,19 @@ pub const CHAIN: &[Opt] = &[
         None,
         "file",
         "JSON object of constants in place of the preset's, by their names in /context/constants",
+    ),
+    Opt::value(
+        "accounts",
+        None,
+        "number",
+        "accounts of a new chain besides bootstrap1 to bootstrap5, as rich as these",
+    ),
+    Opt::value("protocol", None, "016…025", "protocol of a new chain (default: 025)"),
+    Opt::value(
+        "migrate-at",
+        None,
+        "level:protocol",
+        "upgrade of a new chain after the block of a level; may be given more than once, in order",
     ),
     shutdown::WITH_STDIN,
 ];
@@ -107,6 +125,25 @@ fn configuration(invocation: &Invocation) -> Result<SandboxConfig, CliError> {
         let text = std::fs::read_to_string(path).map_err(|error| CliError::option("constants", path, error))?;
         config.constants = serde_json::from_str(&text).map_err(|error| CliError::option("constants", path, error))?;
     }
+    if let Some(number) = invocation.parse_option::<u32>("accounts")? {
+        if number > MAX_ACCOUNTS {
+            return Err(CliError::option(
+                "accounts",
+                &number.to_string(),
+                format!("at most {MAX_ACCOUNTS} can be made"),
+            ));
+        }
+        for number in 1..=number {
+            let public_key = made_account(number).map_err(CliError::failed)?.public_key();
+            config.accounts.push(FundedAccount { public_key, balance: BOOTSTRAP_BALANCE });
+        }
+    }
+    if let Some(protocol) = invocation.read_option("protocol", parse_protocol)? {
+        config.protocol = protocol;
+    }
+    for text in invocation.options("migrate-at") {
+        config.upgrades.push(text.parse::<Upgrade>().map_err(|error| CliError::option("migrate-at", text, error))?);
+    }
     Ok(config)
 }
 
@@ -132,6 +169,14 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     println!("Sandbox layer 1 in {}: chain {}, block time {block_time}", data_dir.display(), sandbox.node().chain_id());
     for account in BOOTSTRAP {
         println!("  {} {} unencrypted:{}", account.alias, account.address, account.secret_key);
+    }
+    let funded = &sandbox.node().start().accounts;
+    for number in 1..=MAX_ACCOUNTS {
+        let key = made_account(number).map_err(CliError::failed)?;
+        if !funded.iter().any(|account| account.public_key == key.public_key()) {
+            break;
+        }
+        println!("  account{number} {} unencrypted:{}", key.public_key_hash(), key.to_base58());
     }
     println!("RPC server listening on {}", sandbox.url());
     tokio::select! {
@@ -175,15 +220,18 @@ async fn init(invocation: Invocation) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The command of `soru` itself.
-pub fn command() -> Command {
-    Command::new(
+/// The commands of `soru` itself.
+pub fn commands() -> Vec<Command> {
+    let run = Command::new(
         "Layer 1",
         "sandbox run",
         &[CHAIN],
         "Run the embedded layer 1: a chain of protocol 025 with the accounts bootstrap1 to bootstrap5.",
         |i| Box::pin(run(i)),
-    )
+    );
+    let mut commands = vec![run];
+    commands.extend(control::commands());
+    commands
 }
 
 /// The tool `octez-node`.
