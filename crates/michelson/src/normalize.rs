@@ -79,17 +79,18 @@ impl Typer<'_> {
 
     fn normal_comb(&mut self, expr: &Micheline, ty: &Type, mode: Mode, depth: usize) -> Micheline {
         // its parts, as many as the type has and the expression tells apart
-        let (mut parts, mut rest, mut ty) = (Vec::new(), expr.clone(), ty.clone());
+        let (mut parts, mut rest, mut ty) = (Vec::new(), Rest::Whole(expr), ty.clone());
         while let Kind::Pair(a, b) = ty.kind().clone() {
-            let Some((first, more)) = split(&rest) else { break };
-            parts.push(self.normal(&first, &a, mode, depth));
+            let Some((first, more)) = rest.split() else { break };
+            parts.push(self.normal(first, &a, mode, depth));
             (rest, ty) = (more, b);
         }
         if parts.is_empty() {
             return expr.clone();
         }
+        let last = rest.expr();
         let is_pair = matches!(ty.kind(), Kind::Pair(..));
-        parts.push(if is_pair { rest } else { self.normal(&rest, &ty, mode, depth) });
+        parts.push(if is_pair { last } else { self.normal(&last, &ty, mode, depth) });
         match (mode, parts.len()) {
             (Mode::Readable, _) | (_, 2) => Micheline::prim(Prim::Pair, parts),
             (Mode::Optimized, 4..) => Micheline::Seq(parts),
@@ -105,9 +106,9 @@ impl Typer<'_> {
             Micheline::Prim(app) if app.prim == Prim::Ticket && app.args.len() == 4 => {
                 Some([app.args[0].clone(), app.args[2].clone(), app.args[3].clone()])
             }
-            _ => split(expr).and_then(|(ticketer, rest)| {
-                let (content, amount) = split(&rest)?;
-                Some([ticketer, content, amount])
+            _ => Rest::Whole(expr).split().and_then(|(ticketer, rest)| {
+                let (content, amount) = rest.split()?;
+                Some([ticketer.clone(), content.clone(), amount.expr()])
             }),
         };
         let Some([ticketer, inner, amount]) = parts else { return expr.clone() };
@@ -147,19 +148,40 @@ fn with_args(app: &PrimApp, args: Vec<Micheline>) -> Micheline {
     Micheline::Prim(Box::new(PrimApp { prim: app.prim, args, annots: app.annots.clone() }))
 }
 
-/// The first part of a comb in any of its forms, and the rest.
-fn split(expr: &Micheline) -> Option<(Micheline, Micheline)> {
-    let (items, flat) = match expr {
-        Micheline::Prim(app) if app.prim == Prim::Pair && app.annots.is_empty() => (&app.args, false),
-        Micheline::Seq(items) => (items, true),
-        _ => return None,
-    };
-    match &items[..] {
-        [first, second] => Some((first.clone(), second.clone())),
-        [first, rest @ ..] if rest.len() > 1 => {
-            let rest = if flat { Micheline::Seq(rest.to_vec()) } else { Micheline::prim(Prim::Pair, rest.to_vec()) };
-            Some((first.clone(), rest))
+/// What is left of a comb in any of its forms.
+#[derive(Clone, Copy)]
+enum Rest<'e> {
+    Whole(&'e Micheline),
+    /// Arguments of a `Pair`.
+    Pair(&'e [Micheline]),
+    /// Items of a sequence.
+    Seq(&'e [Micheline]),
+}
+
+impl<'e> Rest<'e> {
+    /// The first part, and the rest.
+    fn split(self) -> Option<(&'e Micheline, Rest<'e>)> {
+        let (items, flat): (&[Micheline], bool) = match self {
+            Rest::Whole(Micheline::Prim(app)) if app.prim == Prim::Pair && app.annots.is_empty() => (&app.args, false),
+            Rest::Whole(Micheline::Seq(items)) => (items, true),
+            Rest::Seq(items) => (items, true),
+            Rest::Pair(items) => (items, false),
+            Rest::Whole(_) => return None,
+        };
+        match items {
+            [first, second] => Some((first, Rest::Whole(second))),
+            [first, more @ ..] if more.len() > 1 => {
+                Some((first, if flat { Rest::Seq(more) } else { Rest::Pair(more) }))
+            }
+            _ => None,
         }
-        _ => None,
+    }
+
+    fn expr(self) -> Micheline {
+        match self {
+            Rest::Whole(expr) => expr.clone(),
+            Rest::Pair(items) => Micheline::prim(Prim::Pair, items.to_vec()),
+            Rest::Seq(items) => Micheline::Seq(items.to_vec()),
+        }
     }
 }

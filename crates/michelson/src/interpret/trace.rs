@@ -10,7 +10,7 @@ use serde::Serialize;
 use soru_tezos::micheline::Micheline;
 
 /// Most nodes of all stacks that are written down: a longer trace is refused.
-const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 500_000;
 
 /// The stack after an instruction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,6 +9,9 @@ use crate::value::{Body, Lambda, Value};
 use soru_tezos::micheline::Prim;
 use std::sync::Arc;
 
+/// Most types in a map of stacks: what no contract that fits into an operation comes near.
+const MAX_NOTED: usize = 1_000_000;
+
 impl Typer<'_> {
     /// Checks a sequence of instructions.
     pub(crate) fn sequence(&mut self, node: &Node<'_>, stack: Stack) -> Result<(Code, Option<Stack>)> {
@@ -40,6 +43,10 @@ impl Typer<'_> {
             // sequences say nothing that their items do not
             let counts = node.as_seq().is_none_or(<[_]>::is_empty);
             if let (Some(stack_after), true) = (stack_after, counts) {
+                self.noted = self.noted.saturating_add(stack_before.len() + stack_after.len());
+                if self.noted > MAX_NOTED {
+                    return Err(Problem::CannotSerializeLog.into());
+                }
                 log.push(TypeMapEntry { location: node.location, stack_before, stack_after });
             }
         }

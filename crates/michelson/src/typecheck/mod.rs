@@ -44,6 +44,10 @@ pub struct Typer<'a> {
     pub(crate) log: Option<Vec<TypeMapEntry>>,
     /// Whether instructions keep the types of the stacks around them.
     pub(crate) keep_types: bool,
+    /// Types noted in the map so far.
+    pub(crate) noted: usize,
+    /// Nodes of expressions that the error about a value tells so far.
+    pub(crate) told: usize,
 }
 
 /// Where code stands: not every instruction is allowed everywhere.
@@ -69,7 +73,17 @@ pub(crate) fn shown(stack: &[Type]) -> StackTypes {
 impl<'a> Typer<'a> {
     /// A typechecker on `chain`, paid from `gas`.
     pub fn new(chain: &'a mut dyn Chain, gas: &'a mut Gas) -> Typer<'a> {
-        Typer { chain, gas, depth: 0, legacy: false, place: Place::default(), log: None, keep_types: false }
+        Typer {
+            chain,
+            gas,
+            depth: 0,
+            legacy: false,
+            place: Place::default(),
+            log: None,
+            keep_types: false,
+            noted: 0,
+            told: 0,
+        }
     }
 
     /// Allows what only contracts may use that are already on the chain.

@@ -61,7 +61,11 @@ impl Script {
             .type_of(sections.storage, Allow::STORABLE)
             .map_err(|error| error.within(ill_formed("storage", code, sections.storage)))?;
         typer.gas.take(cost::CHECK_TYPE * u64::from(parameter.ty.size()))?;
-        Script::bodies(typer, &sections, parameter, storage).map_err(|error| error.within(ill_typed(typer.type_map())))
+        Script::bodies(typer, &sections, parameter, storage).map_err(|error| match error.trace[..] {
+            // a map that is too large is no fault of the script
+            [Problem::CannotSerializeLog] => error,
+            _ => error.within(ill_typed(typer.type_map())),
+        })
     }
 
     fn bodies(

@@ -1,6 +1,6 @@
 //! Micheline to values, in every form the protocol accepts.
 
-use super::{Address, BigMap, Body, Fr, G1, G2, Lambda, Ticket, TypedContract, Value, timestamp};
+use super::{Address, BigMap, Body, Extent, Fr, G1, G2, Lambda, Ticket, TypedContract, Value, timestamp};
 use crate::error::{Problem, Result};
 use crate::gas::cost;
 use crate::node::Node;
@@ -17,11 +17,15 @@ use soru_tezos::scalar::Mutez;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// Most nodes of all expressions in an error about a value.
+const MAX_TOLD: usize = 500_000;
+
 impl Typer<'_> {
     /// Reads a value of type `ty` from an expression that is nothing else. With `forged`, tickets and ids of big maps
     /// are believed: right for what the chain itself has stored.
     pub fn parse_data(&mut self, expr: &Micheline, ty: &Type, forged: bool) -> Result<Value> {
         let node = Node::new(expr)?;
+        self.told = 0;
         self.value(&node, ty, forged)
     }
 
@@ -39,13 +43,22 @@ impl Typer<'_> {
         let value = self.value_of(node, ty, forged);
         self.depth -= 1;
         match value {
-            Err(error) if is_traced(&error.trace, ty) => Err(error.within(Problem::InvalidConstant {
-                location: node.location,
-                expected_type: ty.to_micheline(),
-                expression: node.expr.clone(),
-            })),
+            Err(error) if is_traced(&error.trace, ty) && self.can_tell(node.expr) => {
+                Err(error.within(Problem::InvalidConstant {
+                    location: node.location,
+                    expected_type: ty.to_micheline(),
+                    expression: node.expr.clone(),
+                }))
+            }
             other => other,
         }
+    }
+
+    /// Whether an error may tell this expression, too. Every level of a value is told with all that is in it: what is larger
+    /// than any operation is told on fewer levels.
+    fn can_tell(&mut self, expr: &Micheline) -> bool {
+        self.told = self.told.saturating_add(Extent::of(expr).nodes);
+        self.told <= MAX_TOLD
     }
 
     fn value_of(&mut self, node: &Node<'_>, ty: &Type, forged: bool) -> Result<Value> {

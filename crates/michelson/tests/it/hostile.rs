@@ -6,7 +6,7 @@ use crate::syntax::node;
 use proptest::prelude::*;
 use soru_michelson::context::StoredScript;
 use soru_michelson::gas::Gas;
-use soru_michelson::run::{execute_script, trace_script, typecheck_code};
+use soru_michelson::run::{execute_script, trace_script, typecheck_code, typecheck_data};
 use soru_michelson::syntax::{parse_expression, parse_script};
 use soru_michelson::value::Mode;
 use soru_michelson::{Call, originate};
@@ -196,4 +196,22 @@ fn deep_nesting_is_refused() {
         let script = Micheline::Seq(sections.map(|(prim, content)| Micheline::prim(prim, vec![content])).collect());
         assert!(typecheck_code(&mut World::default(), &script, false, false, &mut Gas::unlimited()).is_err());
     }
+}
+
+/// Answers of tools do not grow with the square of what is asked.
+#[test]
+fn what_is_told_is_bounded() {
+    let units = "UNIT ; ".repeat(3_000);
+    let script = parse_script(&format!("parameter unit ; storage unit ; code {{ {units} FAILWITH }}")).unwrap().expr;
+    let mut world = World::default();
+    assert!(typecheck_code(&mut world, &script, false, false, &mut Gas::unlimited()).is_ok());
+    let told = typecheck_code(&mut world, &script, false, true, &mut Gas::unlimited()).unwrap_err();
+    assert_eq!(told.to_string(), "cannot serialize log");
+
+    let (depth, items) = (100, "1 ; ".repeat(20_000));
+    let ty = parse_expression(&format!("{}list int{}", "option (".repeat(depth), ")".repeat(depth))).unwrap().expr;
+    let data = format!("{}{{ {items} \"x\" }}{}", "Some (".repeat(depth), ")".repeat(depth));
+    let data = parse_expression(&data).unwrap().expr;
+    let error = typecheck_data(&mut world, &data, &ty, false, &mut Gas::unlimited()).unwrap_err();
+    assert!(error.trace.len() > 10 && error.trace.len() < 40, "{}", error.trace.len());
 }
