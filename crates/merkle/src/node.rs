@@ -271,18 +271,13 @@ impl Inode {
         let bytes = |leaf: &Leaf| leaf.loaded().cloned().unwrap_or_default();
         hash::many(&leaves, |leaf, out| hash::put_leaf(out, &bytes(leaf)), |leaf, hash| _ = leaf.hash.fill(hash));
         for level in levels.iter().rev() {
-            Inode::hash_each(level);
+            let put = |inode: &&Inode, out: &mut Vec<u8>| {
+                if let Some(body) = inode.loaded() {
+                    body.put(inode.root, out);
+                }
+            };
+            hash::many(level, put, |inode, hash| _ = inode.hash.fill(hash));
         }
-    }
-
-    /// Hashes these inodes, many at once. All below should have their hashes already.
-    pub(crate) fn hash_each<N: AsRef<Inode>>(inodes: &[N]) {
-        let put = |inode: &N, out: &mut Vec<u8>| {
-            if let Some(body) = inode.as_ref().loaded() {
-                body.put(inode.as_ref().root, out);
-            }
-        };
-        hash::many(inodes, put, |inode, hash| _ = inode.as_ref().hash.fill(hash));
     }
 
     /// Makes the inode ours to change: copied when it is shared, its hash forgotten.
@@ -294,12 +289,6 @@ impl Inode {
         inode.stored = Stored::default();
         // the body was loaded above
         inode.body.get_mut().ok_or(TreeError::Missing(NodeHash::EMPTY))
-    }
-}
-
-impl AsRef<Inode> for Inode {
-    fn as_ref(&self) -> &Inode {
-        self
     }
 }
 

@@ -3,7 +3,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use soru_merkle::Proof;
-use soru_pvm::exact::verify_step;
+use soru_pvm::exact::{StepInput, verify_step};
 use soru_pvm::input::InputPlace;
 use soru_pvm::step::NdsGate;
 use soru_pvm::tick_state::{Phase, TickState};
@@ -101,6 +101,35 @@ fn run(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A machine before a tick of each kind but evaluation, with what the tick is given.
+fn other_ticks() -> Vec<(&'static str, Pvm, Option<StepInput>)> {
+    let until = |pvm: &mut Pvm, reached: &dyn Fn(&TickState) -> bool| {
+        while !reached(&pvm.state().tick_state) {
+            pvm.advance(Tick(100)).unwrap();
+        }
+    };
+    let snapshot = at_snapshot(&large());
+    let mut decode = snapshot.clone();
+    decode.advance(Tick(50_003)).unwrap();
+    assert!(matches!(decode.state().tick_state, TickState::Running(Phase::Decode, _)));
+    let mut init = decode.clone();
+    until(&mut init, &|state| matches!(state, TickState::Running(Phase::Init, _)));
+    init.advance(Tick(10_003)).unwrap();
+    assert!(matches!(init.state().tick_state, TickState::Running(Phase::Init, _)));
+    let mut padding = init.clone();
+    until(&mut padding, &|state| matches!(state, TickState::Padding));
+    let waiting = Pvm::originate(Version::V6, b"", Parameters::SINCE_PARIS).unwrap();
+    let payload = level_messages(0, &BlockHash([7; 32]), None, []).into_iter().next().unwrap();
+    let message = StepInput::Message { place: InputPlace { level: Level(1), counter: 0 }, payload };
+    vec![
+        ("snapshot", snapshot, None),
+        ("parsing", decode, None),
+        ("initialisation", init, None),
+        ("padding", padding, None),
+        ("input", waiting, Some(message)),
+    ]
+}
+
 fn proofs(criterion: &mut Criterion) {
     let pvm = evaluating(LOOP);
     // as the reference does: the state is read back from what was written
@@ -125,6 +154,18 @@ fn proofs(criterion: &mut Criterion) {
     group.bench_function("decode and verify", |bencher| {
         bencher.iter(|| verify_step(&Proof::decode(bytes.clone()).unwrap(), None, NdsGate::default()).unwrap());
     });
+    for (kind, pvm, input) in other_ticks() {
+        let pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();
+        let bytes = bytes::Bytes::from(pvm.prove_step(input.clone()).unwrap().encode().unwrap());
+        println!("the proof of a tick of {kind} has {} bytes", bytes.len());
+        group.bench_function(format!("{kind}: produce and encode"), |bencher| {
+            bencher.iter(|| pvm.prove_step(input.clone()).unwrap().encode().unwrap());
+        });
+        group.bench_function(format!("{kind}: decode and verify"), |bencher| {
+            let proof = || Proof::decode(bytes.clone()).unwrap();
+            bencher.iter(|| verify_step(&proof(), input.clone(), NdsGate::default()).unwrap());
+        });
+    }
     group.finish();
 }
 

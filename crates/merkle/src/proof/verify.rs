@@ -116,16 +116,11 @@ struct Rebuilder {
     /// Whether directories are found by their hashes only. Else each holds what is shown in its place, which comes to the same
     /// as long as all that is shown of a directory is the same.
     by_hash: bool,
-    /// The directories shown, in the order of the proof.
-    shown: Vec<Arc<Inode>>,
-    /// Inodes to be hashed, by their heights above leaves and blinded nodes.
-    heights: Vec<Vec<Arc<Inode>>>,
 }
 
 /// What is shown of an inode, with the number of entries below as far as it shows.
 struct Part {
     content: Content,
-    height: usize,
     entries: u64,
     complete: bool,
 }
@@ -158,65 +153,32 @@ fn is_shown_alike(a: &Body, b: &Body) -> bool {
 
 impl Rebuilder {
     fn run(state: &ProofTree, by_hash: bool) -> Result<(Rebuilder, Node), Wrong> {
-        let session = Session(Arc::default());
-        let nodes = Nodes::default();
-        let mut rebuilder = Rebuilder { session, nodes, by_hash, shown: Vec::new(), heights: Vec::new() };
-        let (root, _) = rebuilder.tree(state)?;
-        rebuilder.settle()?;
+        let mut rebuilder = Rebuilder { session: Session(Arc::default()), nodes: Nodes::default(), by_hash };
+        let root = rebuilder.tree(state)?;
         Ok((rebuilder, root))
     }
 
-    /// Hashes all, many nodes at once, and makes the directories known by their hashes.
-    fn settle(&mut self) -> Result<(), Wrong> {
-        for inodes in std::mem::take(&mut self.heights) {
-            Inode::hash_each(&inodes);
-        }
-        let shown = std::mem::take(&mut self.shown);
-        self.nodes.directories.reserve(shown.len());
-        for inode in shown {
-            let last = self.nodes.directories.insert(inode.hash(), inode.clone());
-            if let Some(last) = last
-                && let (Some(last), Some(now)) = (last.loaded(), inode.loaded())
-                && !is_shown_alike(last, now)
-            {
-                return Err(Wrong::Ambiguous);
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes that `inode` is to be hashed after all that is less high.
-    fn raise(&mut self, height: usize, inode: &Arc<Inode>) {
-        if self.heights.len() <= height {
-            self.heights.resize_with(height + 1, Vec::new);
-        }
-        self.heights[height].push(inode.clone());
-    }
-
-    /// A node, and its height.
-    fn tree(&mut self, proof: &ProofTree) -> Result<(Node, usize), Wrong> {
+    fn tree(&mut self, proof: &ProofTree) -> Result<Node, Wrong> {
         let part = match proof {
             ProofTree::Value(bytes) => {
                 let leaf = Leaf::new(bytes.clone());
                 self.nodes.leaves.insert(leaf.hash(), leaf.clone());
-                return Ok((Node::Leaf(leaf), 0));
+                return Ok(Node::Leaf(leaf));
             }
-            ProofTree::BlindedValue(hash) => return Ok((Node::Leaf(Leaf::lazy(*hash, self.blinded())), 0)),
-            ProofTree::BlindedNode(hash) => return Ok((self.directory(*hash), 0)),
+            ProofTree::BlindedValue(hash) => return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded()))),
+            ProofTree::BlindedNode(hash) => return Ok(self.directory(*hash)),
             ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
-                let (bucket, height) = self.entries(entries)?;
-                return Ok(self.show(Body::Bucket(bucket), height));
+                let bucket = self.entries(entries)?;
+                return self.show(Body::Bucket(bucket));
             }
             ProofTree::Node(entries) => {
                 // as the reference does: whatever the entries are, they are added one by one
                 let mut root = Inode::empty();
-                let mut below = 0;
                 for (step, entry) in entries {
-                    let (node, height) = self.tree(entry)?;
+                    let node = self.tree(entry)?;
                     inode::add(&mut root, step, node)?;
-                    below = below.max(height);
                 }
-                return Ok(self.show(root.body()?.clone(), below + 1));
+                return self.show(root.body()?.clone());
             }
             ProofTree::Inode { length, children } => self.fork(*length, children, 0)?,
             ProofTree::Extender { length, segment, inner } => self.extender(*length, segment, inner, 0)?,
@@ -231,12 +193,12 @@ impl Rebuilder {
             })?;
             entries.sort_by(|a, b| a.step.cmp(&b.step));
             entries.dedup_by(|a, b| a.step == b.step);
-            return Ok(self.show(Body::Bucket(entries.into_iter().collect()), part.height));
+            return self.show(Body::Bucket(entries.into_iter().collect()));
         }
         if body.count() <= 2 && matches!(body, Body::Fork { .. }) {
             return Err(Wrong::Shape("a fork over at most two entries, not all of them shown"));
         }
-        Ok(self.show(body, part.height))
+        self.show(body)
     }
 
     fn blinded<N>(&self) -> Source<N> {
@@ -247,24 +209,23 @@ impl Rebuilder {
         Node::Dir(Inode::lazy(hash, true, self.blinded()))
     }
 
-    fn show(&mut self, body: Body, height: usize) -> (Node, usize) {
+    fn show(&mut self, body: Body) -> Result<Node, Wrong> {
         let inode = Arc::new(Inode::from_source(body, true, self.blinded()));
+        let hash = inode.hash();
+        // where the same directory is shown twice, the reference believes the last
+        let last = self.nodes.directories.insert(hash, inode.clone());
         if self.by_hash {
-            // where the same directory is shown twice, the reference believes the last
-            let hash = inode.hash();
-            self.nodes.directories.insert(hash, inode);
-            return (self.directory(hash), 0);
+            return Ok(self.directory(hash));
         }
-        self.raise(height, &inode);
-        self.shown.push(inode.clone());
-        (Node::Dir(inode), height)
+        match last.as_ref().and_then(|last| last.loaded()).zip(inode.loaded()) {
+            Some((last, now)) if !is_shown_alike(last, now) => Err(Wrong::Ambiguous),
+            _ => Ok(Node::Dir(inode)),
+        }
     }
 
     fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Part, Wrong> {
         match proof {
-            InodeProof::Blinded(hash) => {
-                Ok(Part { content: Content::Blinded(*hash), height: 0, entries: 0, complete: false })
-            }
+            InodeProof::Blinded(hash) => Ok(Part { content: Content::Blinded(*hash), entries: 0, complete: false }),
             InodeProof::Values(entries) => self.bucket(entries),
             InodeProof::Tree { length, children } => self.fork(*length, children, depth),
             InodeProof::Extender { length, segment, inner } => self.extender(*length, segment, inner, depth),
@@ -278,21 +239,17 @@ impl Rebuilder {
         if proofs.len() == 2 && proofs[0].0 >= proofs[1].0 {
             return Err(Wrong::Shape("the entries of a bucket must be different and in byte order"));
         }
-        let (bucket, height) = self.entries(proofs)?;
-        let content = Content::Shown(Body::Bucket(bucket));
-        Ok(Part { content, height, entries: proofs.len() as u64, complete: true })
+        let content = Content::Shown(Body::Bucket(self.entries(proofs)?));
+        Ok(Part { content, entries: proofs.len() as u64, complete: true })
     }
 
-    /// At most two entries, in byte order, and the height of an inode with them.
-    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<(Bucket, usize), Wrong> {
+    /// At most two entries, in byte order.
+    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Bucket, Wrong> {
         let mut bucket = Bucket::Empty;
-        let mut below = 0;
         for (step, proof) in proofs {
-            let (node, height) = self.tree(proof)?;
-            bucket.push(Entry { step: step.clone(), node });
-            below = below.max(height);
+            bucket.push(Entry { step: step.clone(), node: self.tree(proof)? });
         }
-        Ok((bucket, below + 1))
+        Ok(bucket)
     }
 
     fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part, Wrong> {
@@ -315,7 +272,7 @@ impl Rebuilder {
         Ok(part)
     }
 
-    fn join(&mut self, length: u64, parts: [Option<Part>; 2], depth: usize) -> Result<Part, Wrong> {
+    fn join(&self, length: u64, parts: [Option<Part>; 2], depth: usize) -> Result<Part, Wrong> {
         if depth >= MAX_DEPTH {
             return Err(Wrong::Shape("an inode deeper than 50"));
         }
@@ -326,19 +283,14 @@ impl Rebuilder {
         let entries = parts.iter().flatten().try_fold(0u64, |sum, part| sum.checked_add(part.entries));
         match entries {
             Some(entries) if entries == length || (entries < length && !complete) => {
-                let height = parts.iter().flatten().map(|part| part.height).max().unwrap_or(0) + 1;
                 let children = parts.map(|part| {
                     part.map(|part| match part.content {
                         Content::Blinded(hash) => Inode::lazy(hash, false, self.blinded()),
-                        Content::Shown(body) => {
-                            let inode = Arc::new(Inode::new(body, false));
-                            self.raise(part.height, &inode);
-                            inode
-                        }
+                        Content::Shown(body) => Arc::new(Inode::new(body, false)),
                     })
                 });
                 let body = Body::Fork { depth: depth as u8, count: length, children };
-                Ok(Part { content: Content::Shown(body), height, entries, complete })
+                Ok(Part { content: Content::Shown(body), entries, complete })
             }
             _ => Err(Wrong::Shape("a fork whose length does not fit its entries")),
         }
