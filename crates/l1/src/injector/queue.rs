@@ -96,6 +96,8 @@ struct Carrier {
     stage: Stage,
     /// When the layer 1 last took it, as far as this process knows.
     sent: Option<Level>,
+    /// Whether it was abandoned and then made anew with the very same bytes.
+    remade: bool,
 }
 
 impl Carrier {
@@ -245,7 +247,9 @@ impl Queue {
                 queue.known.extend(places);
             }
             let CarrierRecord { signer, level, stage, bytes, .. } = record;
-            queue.carriers.insert(hash, Carrier { operations: carried, signer, level, bytes, stage, sent: None });
+            queue
+                .carriers
+                .insert(hash, Carrier { operations: carried, signer, level, bytes, stage, sent: None, remade: false });
         }
         for operation in operations.into_values() {
             if !queue.known.contains_key(&operation.id) {
@@ -472,7 +476,9 @@ impl Queue {
             self.place(operation.id, Place::Carried(hash, *index));
         }
         self.touched_carriers.insert(hash);
-        self.carriers.insert(hash, Carrier { operations, signer, level, bytes, stage: Stage::Sent, sent: None });
+        let remade = self.carriers.contains_key(&hash);
+        self.carriers
+            .insert(hash, Carrier { operations, signer, level, bytes, stage: Stage::Sent, sent: None, remade });
     }
 
     /// The layer 1 operations in no block yet, by signer, after a head of that level.
@@ -493,10 +499,14 @@ impl Queue {
     }
 
     /// Notes that the layer 1 refused a layer 1 operation at its first sight: its operations wait again, with one failure
-    /// more.
+    /// more. One that it has seen before may be in a block already, which is why it is refused: it stays abandoned.
     pub fn refused(&mut self, hash: &OperationHash, errors: &Trace) -> Vec<Event> {
-        let Some(carrier) = self.carriers.remove(hash) else { return Vec::new() };
+        let Some(mut carrier) = self.carriers.remove(hash) else { return Vec::new() };
         self.touched_carriers.insert(*hash);
+        if carrier.remade {
+            carrier.stage = Stage::Abandoned;
+            self.carriers.insert(*hash, carrier.clone());
+        }
         let operations: Vec<Waiting> = carrier.operations.into_iter().map(|(_, operation)| operation).collect();
         operations.iter().for_each(|operation| self.wait(operation.clone()));
         operations.iter().filter_map(|operation| self.failed(operation, errors.clone())).collect()

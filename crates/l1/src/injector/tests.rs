@@ -221,6 +221,22 @@ fn an_abandoned_operation_is_recognised_when_it_is_included_all_the_same() {
     }
 }
 
+/// Between two looks at the chain an operation is included, cannot be sent again for that reason, and is made anew from the
+/// same messages at the same head: it has the same bytes, and is refused for the same reason.
+#[test]
+fn an_operation_made_anew_with_the_same_bytes_is_still_recognised() {
+    let (mut queue, batch, id) = with_an_included_message();
+    queue.on_removed_block(&block(6, 0).hash);
+    queue.abandon(&carrier(1));
+    let again = queue.next_batch();
+    queue.injected(carrier(1), source(), Level(7), again, 0, Bytes::from_static(b"signed"));
+    assert_eq!(queue.refused(&carrier(1), &vec![TezosError::failure("its counter is used")]), []);
+    assert_eq!(queue.counts(), (1, 0, 0));
+    queue.on_added_block(block(8, 0), &[shown(carrier(1), &batch, vec![applied()])]);
+    assert_eq!(queue.counts(), (0, 0, 1));
+    assert_eq!(queue.status(&id), Some(Status::Included { hash: carrier(1), index: 0, block: block(8, 0) }));
+}
+
 /// Keeps changes as a store does.
 #[derive(Default)]
 struct Store {
