@@ -6,6 +6,7 @@
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 use soru_tezos::hash::BlockHash;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Version of the format of the file. Another version is refused.
@@ -68,6 +69,26 @@ pub struct Record<'a> {
     pub changes: Option<Vec<u8>>,
 }
 
+/// Opens the database, or makes one: under another name, so that a process killed meanwhile does not leave half a file. Of
+/// two processes that make one, the second finds that of the first.
+fn database(file: &Path) -> Result<Database, DatabaseError> {
+    if !file.exists() {
+        let beside = file.with_extension(std::process::id().to_string());
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(StorageError::from(error).into()),
+            _ => drop(Database::create(&beside)?),
+        }
+        let linked = std::fs::hard_link(&beside, file);
+        if linked.is_err() && !file.exists() {
+            // not all file systems have links
+            std::fs::rename(&beside, file).map_err(StorageError::from)?;
+        } else {
+            std::fs::remove_file(&beside).map_err(StorageError::from)?;
+        }
+    }
+    Database::open(file)
+}
+
 /// The chain's file, open for this process alone.
 pub struct Store {
     file: PathBuf,
@@ -80,9 +101,9 @@ impl Store {
         let refuse = |reason: String| StoreError::Directory { directory: directory.to_owned(), reason };
         std::fs::create_dir_all(directory).map_err(|error| refuse(error.to_string()))?;
         let file = directory.join(FILE);
-        let database = Database::create(&file).map_err(|error| match error {
+        let database = database(&file).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => StoreError::InUse(directory.to_owned()),
-            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
+            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != ErrorKind::InvalidData => {
                 refuse(error.to_string())
             }
             error => StoreError::Database { file: file.clone(), reason: error.to_string() },

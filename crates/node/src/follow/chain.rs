@@ -138,6 +138,9 @@ async fn on_head(
         tracing::info!("Layer 1 is at level {}, behind the node's {old_level}: waiting", head.level);
         return Ok(events);
     }
+    if old.is_some_and(|old| old.hash == head.hash) {
+        return Ok(events);
+    }
     if head.level.since(old_level) > 1 {
         tracing::info!("Catching up on {} levels", head.level.since(old_level));
     }

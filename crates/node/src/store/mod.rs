@@ -23,13 +23,14 @@ pub use queues::KeptMessages;
 pub use records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
 
 use crate::config::HistoryMode;
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
 use serde::{Deserialize, Serialize};
 use soru_merkle::StoreId;
 use soru_tezos::codec::Decode;
 use soru_tezos::hash::{BlockHash, CommitmentHash, InboxHash, PayloadHashesHash, SmartRollupAddress};
 use soru_tezos::rollup::{Commitment, GenesisInfo, HistoryCell};
 use soru_tezos::scalar::Level;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::*;
@@ -63,6 +64,22 @@ struct Inner {
     metadata: Metadata,
 }
 
+/// Opens the database, or makes one: under another name, so that a process killed meanwhile does not leave half a file.
+fn database(path: &Path) -> Result<Database, DatabaseError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    if !path.exists() {
+        let beside = path.with_extension("new");
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(StorageError::from(error).into()),
+            _ => {}
+        }
+        drop(builder.create(&beside)?);
+        std::fs::rename(&beside, path).map_err(StorageError::from)?;
+    }
+    builder.open(path)
+}
+
 impl Inner {
     fn nodes_id(&self) -> StoreId {
         *self.nodes_id.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,8 +97,7 @@ impl Store {
         wanted: Option<HistoryMode>,
     ) -> Result<Store, StoreError> {
         let path = data_dir.join("store.redb");
-        let database =
-            Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| StoreError::open(&path, e))?;
+        let database = database(&path).map_err(|e| StoreError::open(&path, e))?;
         let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
         Ok(Store(Arc::new(Inner { path, database, nodes_id: Mutex::new(StoreId::fresh()), metadata })))
     }
