@@ -39,8 +39,11 @@ impl NdsGate {
     }
 }
 
-/// Gives the machine its next input message (§6.1). Always one tick.
+/// Gives the machine its next input message (§6.1). Always one tick. There are no negative levels.
 pub fn input_step(state: &mut State, place: InputPlace, payload: Bytes) -> Result<(), PvmError> {
+    if place.level < Level(0) {
+        return Err(PvmError::Range("the level of an input"));
+    }
     match state.tick_state.clone() {
         TickState::Collect => collect(state, place, payload)?,
         TickState::Stuck(_) => {}

@@ -223,3 +223,15 @@ fn calls_and_branches_are_bounded() {
     let state = run("br_table with 100,000 labels", &branches, 20_000, 20 * MB);
     assert!(matches!(state, TickState::Padding), "{}", state.tag());
 }
+
+#[test]
+fn inputs_of_negative_levels_are_refused() {
+    let kernel = wat("(module (memory (export \"mem\") 1) (func (export \"kernel_run\")))");
+    let mut pvm = Pvm::originate(Version::V5, &kernel, Parameters::SINCE_PARIS).unwrap();
+    let before = pvm.state_hash().unwrap();
+    for level in [-1, i32::MIN] {
+        let refused = pvm.set_input(InputPlace { level: Level(level), counter: 0 }, vec![0, 1].into()).unwrap_err();
+        assert_eq!(refused.to_string(), "the level of an input is out of range");
+    }
+    assert_eq!(pvm.state_hash().unwrap(), before);
+}
