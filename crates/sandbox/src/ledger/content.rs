@@ -5,6 +5,7 @@ use super::apply::{BlockContext, Nonces};
 use super::errors::{branch, permanent, temporary, unregistered_delegate, unsupported};
 use super::gas::GasMeter;
 use soru_michelson::context::TicketToken;
+use soru_michelson::types::Type;
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::ContractHash;
 use soru_tezos::key::PublicKeyHash;
@@ -25,6 +26,8 @@ pub(super) struct Emitted {
     pub nonce: u16,
     /// What it does.
     pub body: InternalBody,
+    /// The type its argument was read with, if no script has made it: a contract takes no other than its own.
+    pub declared: Option<Type>,
     /// Tickets sent along.
     pub tickets: Vec<(TicketToken, N)>,
     /// The address of the contract it creates.
@@ -89,13 +92,18 @@ impl Run<'_> {
     /// Applies an operation emitted by a contract or rollup.
     pub fn internal(&mut self, operation: &Emitted) -> Outcome {
         match &operation.body {
-            InternalBody::Transaction(transaction) => self.transaction(
-                operation.source,
-                transaction.amount,
-                transaction.destination,
-                &transaction.parameters,
-                Some(&operation.tickets),
-            ),
+            InternalBody::Transaction(transaction) => {
+                if let Some(declared) = &operation.declared {
+                    self.check_declared(&transaction.destination, &transaction.parameters.entrypoint, declared)?;
+                }
+                self.transaction(
+                    operation.source,
+                    transaction.amount,
+                    transaction.destination,
+                    &transaction.parameters,
+                    Some(&operation.tickets),
+                )
+            }
             InternalBody::Delegation(delegation) => {
                 let Destination::Contract(source) = operation.source else {
                     return Err(vec![

@@ -328,6 +328,6 @@ impl From<InternalOperation> for Emitted {
                 (InternalBody::Event(Event { ty, tag, payload: Some(payload) }), Vec::new(), None)
             }
         };
-        Emitted { source, nonce: operation.nonce, body, tickets, contract }
+        Emitted { source, nonce: operation.nonce, body, declared: None, tickets, contract }
     }
 }

@@ -50,8 +50,8 @@ struct Carried {
 /// What calls carry, and what became of it.
 #[derive(Default)]
 struct Moved {
-    /// The tickets of each call.
-    tickets: Vec<Vec<(TicketToken, N)>>,
+    /// The type of each call's argument, and the tickets in it.
+    arguments: Vec<(Type, Vec<(TicketToken, N)>)>,
     /// What the receipt shows.
     updates: Vec<TicketUpdate>,
     /// Bytes of the table to pay for.
@@ -83,14 +83,15 @@ impl Run<'_> {
         }))?;
         self.ledger.rollups.insert(execute.rollup, rollup);
         let source = Destination::SmartRollup(execute.rollup);
-        let calls = executed.calls.into_iter().zip(moved.tickets);
-        let emitted = calls.map(|(call, tickets)| {
+        let calls = executed.calls.into_iter().zip(moved.arguments);
+        let emitted = calls.map(|(call, (ty, tickets))| {
             let body = InternalBody::Transaction(InternalTransaction {
                 amount: Mutez(0),
                 destination: Contract::Originated(call.destination).into(),
                 parameters: Parameters { entrypoint: call.entrypoint, value: call.parameters },
             });
-            Emitted { source, nonce: self.nonces.next_internal(), body, tickets, contract: None }
+            let nonce = self.nonces.next_internal();
+            Emitted { source, nonce, body, declared: Some(ty), tickets, contract: None }
         });
         let emitted = emitted.collect();
         let grown = u64::try_from(executed.paid_storage_size_diff).unwrap_or(0);
@@ -113,9 +114,8 @@ impl Run<'_> {
         for (ty, _) in &read {
             check_outbox_parameter(ty)?;
         }
-        let tickets: Vec<_> = read.into_iter().map(|(_, tickets)| tickets).collect();
         let mut carried: Vec<Carried> = Vec::new();
-        for (call, tickets) in calls.iter().zip(&tickets) {
+        for (call, (_, tickets)) in calls.iter().zip(&read) {
             let to = Destination::Contract(Contract::Originated(call.destination));
             for (token, amount) in tickets {
                 let same = match carried.iter_mut().find(|other| other.token == *token) {
@@ -135,7 +135,7 @@ impl Run<'_> {
             }
         }
         let (updates, paid) = self.move_carried(rollup, carried).map_err(Refusal)?;
-        Ok(Moved { tickets, updates, paid })
+        Ok(Moved { arguments: read, updates, paid })
     }
 
     /// Reads the argument of a call. Gives its type and the tickets in it.

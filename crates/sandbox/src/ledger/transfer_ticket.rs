@@ -26,11 +26,11 @@ impl Run<'_> {
             return Err(vec![permanent("michelson_v1.no_such_entrypoint").with("entrypoint", name)]);
         }
         self.gas.consume(gas::TRANSFER)?;
-        let (value, kind) = self.ticket_value(transfer)?;
+        let (value, ty, kind) = self.ticket_value(transfer)?;
         let token = shown(&kind);
         let amount = BigInt::from(transfer.ticket_amount.0.clone());
         let (from, to) = (Destination::Contract(*source), Destination::Contract(transfer.destination));
-        let emitted = if to_contract { vec![self.carrier(from, transfer, (value, kind))] } else { Vec::new() };
+        let emitted = if to_contract { vec![self.carrier(from, transfer, (value, ty, kind))] } else { Vec::new() };
         let paid = self.transfer_tickets(from, to, &token, &amount)?;
         let update = |account: Destination, amount| TicketAccountUpdate { account: account.to_string(), amount };
         let mut updates = vec![update(from, Z(-&amount))];
@@ -46,26 +46,32 @@ impl Run<'_> {
         Ok((Applied::TransferTicket(result), emitted))
     }
 
-    /// The tickets as an argument in its optimized form, and their kind.
-    fn ticket_value(&mut self, transfer: &TransferTicket) -> Result<(Micheline, TicketToken), Trace> {
+    /// The tickets as an argument in its optimized form, its type, and their kind.
+    fn ticket_value(&mut self, transfer: &TransferTicket) -> Result<(Micheline, Type, TicketToken), Trace> {
         let mut gas = Gas::new(self.gas.left().0);
         let ticketer = Micheline::String(transfer.ticket_ticketer.to_string());
         let amount = Micheline::Int(Z(BigInt::from(transfer.ticket_amount.0.clone())));
         let inner = Micheline::prim(Prim::Pair, vec![transfer.ticket_contents.clone(), amount]);
         let value = Micheline::prim(Prim::Pair, vec![ticketer, inner]);
         let ty = Micheline::prim(Prim::ticket, vec![transfer.ticket_ty.clone()]);
-        let read = Type::of(&ty, Allow::ANY)
-            .and_then(|ty| soru_michelson::run::argument(&mut self.chain(), &value, &ty, &mut gas));
+        let read = Type::of(&ty, Allow::ANY).and_then(|ty| {
+            let (value, tickets) = soru_michelson::run::argument(&mut self.chain(), &value, &ty, &mut gas)?;
+            Ok((value, ty, tickets))
+        });
         self.gas.consume(Milligas(gas.used()))?;
-        let (value, tickets) = read.map_err(|error| script_trace(&error))?;
+        let (value, ty, tickets) = read.map_err(|error| script_trace(&error))?;
         let token = tickets.into_iter().next().map(|(token, _)| token);
         let token = token.ok_or_else(|| vec![permanent("michelson_v1.forbidden_zero_amount_ticket")])?;
-        Ok((value, token))
+        Ok((value, ty, token))
     }
 
     /// The call that brings the tickets to a contract.
-    fn carrier(&mut self, from: Destination, transfer: &TransferTicket, carried: (Micheline, TicketToken)) -> Emitted {
-        let (value, token) = carried;
+    fn carrier(
+        &mut self,
+        from: Destination,
+        transfer: &TransferTicket,
+        (value, ty, token): (Micheline, Type, TicketToken),
+    ) -> Emitted {
         Emitted {
             source: from,
             nonce: self.nonces.next_internal(),
@@ -74,6 +80,7 @@ impl Run<'_> {
                 destination: transfer.destination.into(),
                 parameters: Parameters { entrypoint: transfer.entrypoint.clone(), value },
             }),
+            declared: Some(ty),
             tickets: vec![(token, transfer.ticket_amount.clone())],
             contract: None,
         }

@@ -163,23 +163,27 @@ async fn through_a_rollup_and_between_accounts() {
         destination: stage.chest,
         entrypoint: Default::default(),
     };
-    let typed = OutboxTypedTransaction {
-        parameters: gold(4),
-        parameters_ty: michelson("ticket string"),
-        destination: stage.chest,
-        entrypoint: Default::default(),
+    let typed = |ty: &str| {
+        OutboxMessage::AtomicTransactionBatchTyped(vec![OutboxTypedTransaction {
+            parameters: gold(4),
+            parameters_ty: michelson(ty),
+            destination: stage.chest,
+            entrypoint: Default::default(),
+        }])
     };
     let messages = [
         OutboxMessage::AtomicTransactionBatch(vec![call(3), call(2)]),
-        OutboxMessage::AtomicTransactionBatchTyped(vec![typed]),
+        typed("ticket string"),
         OutboxMessage::AtomicTransactionBatch(vec![call(2)]),
+        // what is sent would be tickets, if it were called so
+        typed("pair address string nat"),
     ];
     let message = messages.iter().map(|message| message.to_bytes().into()).collect();
     let added = stage.layer1.include(1, AddMessages { message }.into()).await;
     assert_eq!(added["operation_result"]["status"], "applied", "{added}");
     let outbox = Level(stage.layer1.value(&format!("{HEAD}/header")).await["level"].as_i64().unwrap() as i32);
     stage.cement_next(4).await;
-    assert_eq!(stage.pvm.outbox(outbox).unwrap().len(), 3);
+    assert_eq!(stage.pvm.outbox(outbox).unwrap().len(), 4);
 
     let execute = |index: u64| -> ManagerBody {
         let output_proof = produce_output_proof(&stage.pvm.tree().unwrap(), outbox, index).unwrap().into();
@@ -205,6 +209,17 @@ async fn through_a_rollup_and_between_accounts() {
     let errors = &refused["operation_result"]["errors"];
     assert_eq!(errors[0]["id"], "proto.025-PsUshuai.Negative_ticket_balance", "{refused}");
     assert_eq!((&errors[0]["balance"], errors[0]["key"].as_str().unwrap().len()), (&json!("-1"), 54));
+    assert_eq!((stage.held(&rollup).await, stage.held(&chest).await), (1, 9));
+    let refused = stage.layer1.include(3, execute(3)).await;
+    let internal = &refused["internal_operation_results"][0]["result"];
+    let of_types = |name: &str| format!("proto.025-PsUshuai.michelson_v1.{name}");
+    let differ = json!({
+        "kind": "permanent", "id": of_types("inconsistent_types"), "loc": -1, "first_type": michelson("ticket string"),
+        "other_type": michelson("pair address string nat"),
+    });
+    let bad = json!({"kind": "permanent", "id": of_types("bad_contract_parameter"), "contract": chest});
+    assert_eq!(internal["errors"], json!([bad, differ, differ]), "{refused}");
+    assert_eq!(refused["operation_result"]["status"], "backtracked", "{refused}");
     assert_eq!((stage.held(&rollup).await, stage.held(&chest).await), (1, 9));
     let path = format!("{HEAD}/context/smart_rollups/smart_rollup/{rollup}/consumed_outputs/{outbox}");
     assert_eq!(stage.layer1.value(&path).await, json!([0, 1]));
