@@ -5,6 +5,7 @@ mod abuse;
 mod contracts;
 mod control;
 mod errors;
+mod draws;
 mod hostile;
 mod http;
 mod recorded;
