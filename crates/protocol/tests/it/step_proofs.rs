@@ -260,6 +260,19 @@ fn every_kind_of_reveal_decides_a_game() {
         };
         assert_eq!(played(&defence, &parametric, &proof), Ok(lost(key(2))), "{name}");
 
+        // with the layer off nothing but this claim shows that there is no page: neither a cell, nor bytes that are no proof
+        if name == "reveal_dal_page_pending" {
+            let refuted = disputed(&pvm, Some(StateHash([9; 32])), &parametric);
+            for bytes in
+                [&[][..], &[2], &[2, 0, 0], &[2, 0, 0, 0, 0], &[2, 255, 0, 0], &[2, 0, 255, 1], &[1, 0, 0, 0], &[0; 64]]
+            {
+                let dal_proof = HexBytes(bytes.to_vec());
+                let input_proof = reveal(RevealProof::DalPageProof { dal_page_id: page(7), dal_proof });
+                let wrong = Proof { pvm_step: pvm_step.clone(), input_proof };
+                assert_eq!(played(&refuted, &parametric, &wrong), Ok(GameStatus::Ongoing), "{bytes:?}");
+            }
+        }
+
         // where the reveal is not enabled, the well-known preimage answers
         if matches!(name, "reveal_metadata" | "reveal_dal_parameters_pending" | "reveal_dal_page_pending") {
             let rollup = disputed(&pvm, Some(StateHash([9; 32])), &disabled);
