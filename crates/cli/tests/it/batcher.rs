@@ -4,7 +4,6 @@
 use crate::common::manual::ManualLayer1;
 use crate::common::{PATIENCE, Program, SORU, ask, echo_kernel, eventually, free_port, send, word_after};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A layer 1 that makes blocks when told to, a rollup, and a node that sends messages to it.
@@ -83,26 +82,6 @@ impl Scene {
     fn get(&self, path: &str) -> Value {
         ask(&self.node, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
     }
-
-    /// How often each message is in the chain, with the senders.
-    fn included(&self) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
-        let (mut messages, mut senders) = (BTreeMap::new(), BTreeMap::new());
-        for level in 2..=self.layer1.level() {
-            for operation in self.layer1.get(&format!("/chains/main/blocks/{level}/operations/3")).as_array().unwrap() {
-                for content in operation["contents"].as_array().unwrap() {
-                    let applied = content["metadata"]["operation_result"]["status"] == "applied";
-                    if applied && content["kind"] == "smart_rollup_add_messages" {
-                        *senders.entry(content["source"].as_str().unwrap().to_owned()).or_default() += 1;
-                        for message in content["message"].as_array().unwrap() {
-                            let text = hex::decode(message.as_str().unwrap()).unwrap();
-                            *messages.entry(String::from_utf8(text).unwrap()).or_default() += 1;
-                        }
-                    }
-                }
-            }
-        }
-        (messages, senders)
-    }
 }
 
 /// A thousand messages by three keys, while the node is killed four times, once between the signature and the block, and
@@ -128,7 +107,7 @@ fn each_message_is_included_once() {
             8 | 17 => {
                 scene.wait_for_operations(1);
                 scene.step();
-                let before = scene.included().0.len();
+                let before = scene.layer1.included().0.len();
                 if round == 8 {
                     // the node learns only later that layer 1 has left these blocks
                     scene.kill_node();
@@ -137,7 +116,7 @@ fn each_message_is_included_once() {
                 } else {
                     scene.layer1.copy_chain("saved", "l1");
                 }
-                assert!(scene.included().0.len() < before, "layer 1 leaves some messages");
+                assert!(scene.layer1.included().0.len() < before, "layer 1 leaves some messages");
                 scene.layer1.bake();
                 scene.step();
             }
@@ -159,7 +138,7 @@ fn each_message_is_included_once() {
         scene.step();
         std::thread::sleep(Duration::from_millis(100));
     }
-    let (messages, senders) = scene.included();
+    let (messages, senders) = scene.layer1.included();
     let twice: Vec<_> = messages.iter().filter(|(_, count)| **count != 1).collect();
     assert_eq!(twice, [], "more than once");
     assert_eq!(messages.len(), 1000);

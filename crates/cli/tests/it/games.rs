@@ -4,15 +4,12 @@
 //! They take minutes, so only the demo's game ([`crate::demo`]) is played in every run. All of them:
 //! `SORU_GAMES=1 cargo test -p soru --test it games -- --test-threads 2`
 
-use crate::common::manual::{ACCOUNTS, ManualLayer1};
-use crate::common::{ECHO, PATIENCE, Program, SORU, ask, eventually, free_port, run, word_after};
+use crate::common::arena::{AUTHOR, Arena, BOND};
+use crate::common::manual::ACCOUNTS;
+use crate::common::{ECHO, SORU, ask, eventually, run};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
-
-/// Who sends messages and originates.
-const AUTHOR: &str = "b5";
-/// The bond, in mutez.
-const BOND: &str = "10000000000";
+use soru_tezos::hash::RevealHash;
+use std::time::Instant;
 
 /// Whether the slow games are to be played.
 fn wanted() -> bool {
@@ -21,184 +18,6 @@ fn wanted() -> bool {
         println!("skipped: set SORU_GAMES=1 to play it");
     }
     wanted
-}
-
-/// A rollup node.
-struct Player {
-    /// Number of its account.
-    account: usize,
-    address: String,
-    program: Option<Program>,
-    /// Whether it is stopped in its tracks.
-    paused: bool,
-    /// How it is started.
-    words: Vec<String>,
-}
-
-/// A layer 1 that makes blocks when told to, a rollup on it, and its nodes.
-struct Arena {
-    layer1: ManualLayer1,
-    origination: i64,
-    players: Vec<Player>,
-}
-
-impl Arena {
-    /// `kernel`: text of the kernel; `constants`: besides the usual ones of these games.
-    fn new(kernel: &str, constants: Value) -> Arena {
-        let mut all = json!({
-            "smart_rollup_commitment_period_in_blocks": 10,
-            "smart_rollup_challenge_window_in_blocks": 10,
-            "smart_rollup_timeout_period_in_blocks": 60,
-        });
-        all.as_object_mut().unwrap().extend(constants.as_object().unwrap().clone());
-        let mut arena = Arena { layer1: ManualLayer1::new(&all), origination: 0, players: vec![] };
-        std::fs::write(arena.layer1.dir().join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
-        let words = ["originate", "smart", "rollup", "game", "from", AUTHOR, "of", "kind", "wasm_2_0_0"];
-        let words = [&words[..], &["of", "type", "bytes", "with", "kernel", "kernel.wasm", "--burn-cap", "9"]].concat();
-        let output = arena.layer1.while_baking(&words);
-        let block = word_after(&output, "Operation found in block:");
-        let header = arena.layer1.get(&format!("/chains/main/blocks/{block}/header/shell"));
-        arena.origination = header["level"].as_i64().unwrap();
-        arena
-    }
-
-    fn rollup(&self, rest: &str) -> Value {
-        let rollup =
-            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
-        self.layer1.get(&format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/{rest}"))
-    }
-
-    /// A level of the reference's scenarios, whose rollup is originated at level 2.
-    fn shifted(&self, plan: &str) -> String {
-        if plan.starts_with("reveal") {
-            return plan.to_owned();
-        }
-        let words: Vec<&str> = plan.split_whitespace().collect();
-        let shifted = words.chunks(3).map(|point| {
-            let level = point[0].parse::<i64>().unwrap() - 2 + self.origination;
-            format!("{level} {} {}", point[1], point[2])
-        });
-        shifted.collect::<Vec<_>>().join(" ")
-    }
-
-    /// Starts the node of an account; gives its index.
-    fn enter(&mut self, account: usize, mode: &str, plan: Option<&str>) -> usize {
-        let (alias, data, port) = (format!("b{}", account + 1), format!("node{account}"), free_port().to_string());
-        let words =
-            ["node", "-d", "w", "-E", &self.layer1.endpoint, "run", mode, "for", "game", "with", "operators", &alias];
-        // the mempool of the layer 1 does not survive its restarts: what was in it is sent again soon
-        let further = ["--reconnection-delay", "0.1", "--injection-ttl", "4", "--stop-with-stdin"];
-        let words = [&words[..], &["--data-dir", &data, "--rpc-port", &port], &further].concat();
-        let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        if let Some(plan) = plan {
-            words.extend(["--loser-mode".to_owned(), self.shifted(plan)]);
-        }
-        let address = format!("http://127.0.0.1:{port}");
-        self.players.push(Player { account, address, program: None, paused: false, words });
-        let index = self.players.len() - 1;
-        self.start(index);
-        index
-    }
-
-    fn start(&mut self, index: usize) {
-        let program = Program::start(SORU, &self.layer1.dir(), &self.players[index].words);
-        program.says("node is listening to");
-        self.players[index].program = Some(program);
-    }
-
-    /// Kills a node, as `kill -9` does.
-    fn kill(&mut self, index: usize) {
-        self.players[index].program.take();
-    }
-
-    /// Stops a node in its tracks, or lets it go on.
-    fn pause(&mut self, index: usize, paused: bool) {
-        let player = &mut self.players[index];
-        player.program.as_ref().unwrap().signal(if paused { "STOP" } else { "CONT" });
-        player.paused = paused;
-    }
-
-    /// Makes a block and waits until all nodes that run have processed it and had a moment to react.
-    fn step(&mut self) -> i64 {
-        self.layer1.bake();
-        let (level, head) = (self.layer1.level(), self.layer1.get("/chains/main/blocks/head/hash"));
-        for player in self.players.iter_mut().filter(|player| !player.paused) {
-            let Some(program) = &mut player.program else { continue };
-            let (begin, path) = (Instant::now(), format!("/global/block/{level}/hash"));
-            while program.is_running() {
-                if ask(&player.address, "GET", &path).is_some_and(|reached| reached == head) {
-                    break;
-                }
-                assert!(begin.elapsed() < PATIENCE, "node {} does not reach {head}", player.account);
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(150));
-        level
-    }
-
-    /// Makes blocks with five messages each.
-    fn send(&mut self, levels: usize) {
-        for level in 0..levels {
-            let texts: Vec<String> = (0..5).map(|index| format!("\"{level} {index} +\"")).collect();
-            let messages = format!("text:[{}]", texts.join(","));
-            let words = ["-w", "none", "send", "smart", "rollup", "message", &messages, "from", AUTHOR];
-            run(SORU, &self.layer1.dir(), &self.layer1.client(&words)).ok();
-            self.step();
-        }
-    }
-
-    fn bond(&self, account: usize) -> String {
-        let address = ACCOUNTS[account].0;
-        let bond = self.layer1.get(&format!("/chains/main/blocks/head/context/contracts/{address}/frozen_bonds"));
-        bond.as_str().unwrap().to_owned()
-    }
-
-    fn games(&self, account: usize) -> Vec<Value> {
-        let address = ACCOUNTS[account].0;
-        match ask(&self.layer1.endpoint, "GET", &self.staker(address, "games")) {
-            Some(games) => games.as_array().unwrap().clone(),
-            None => vec![],
-        }
-    }
-
-    fn staker(&self, address: &str, rest: &str) -> String {
-        let rollup =
-            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
-        format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/staker/{address}/{rest}")
-    }
-
-    /// Makes blocks until something holds.
-    #[track_caller]
-    fn until(&mut self, what: &str, limit: i64, mut holds: impl FnMut(&Arena) -> bool) {
-        while !holds(self) {
-            let level = self.step();
-            assert!(level < self.origination + limit, "level {level} and still not: {what}");
-        }
-    }
-
-    /// Makes blocks until these accounts have lost their bonds; they had them before.
-    fn until_lost(&mut self, losers: &[usize], limit: i64) {
-        let mut staked: Vec<usize> = vec![];
-        self.until("the losers lose", limit, |arena| {
-            staked.extend(losers.iter().filter(|loser| arena.bond(**loser) == BOND));
-            losers.iter().all(|loser| staked.contains(loser) && arena.bond(*loser) == "0")
-        });
-    }
-
-    /// What a node tells of its games.
-    fn refutations(&self, index: usize) -> Value {
-        eventually("the node answers", || ask(&self.players[index].address, "GET", "/local/refutations"))
-    }
-
-    /// The end of a loser's node.
-    fn loses(&mut self, index: usize, reason: &str) {
-        let program = self.players[index].program.take().unwrap();
-        let (code, said) = program.ended();
-        let expected = format!("The rollup node lost the refutation game ({reason})");
-        assert!(said.contains(&expected), "{said}");
-        assert_eq!(code, Some(1), "{said}");
-    }
 }
 
 /// A game as the reference's scenarios describe them.
@@ -264,16 +83,25 @@ impl Scenario {
         }
         arena.step();
         assert_eq!(arena.bond(0), BOND, "{}: the honest bond", self.name);
-        let games = arena.refutations(honest);
-        let past = games["past"].as_array().unwrap();
-        assert_eq!(past.len(), losers.len(), "{}: {games}", self.name);
+        // losers may beat each other before the honest node does
+        let ends = arena.ends();
+        let won = ends.iter().filter(|(winner, _)| winner == ACCOUNTS[0].0).count();
+        for loser in &losers {
+            assert!(ends.iter().any(|(_, lost)| lost == ACCOUNTS[*loser].0), "{}: {ends:?}", self.name);
+        }
+        let games = eventually("the honest node has noted how its games ended", || {
+            Some(arena.refutations(honest)).filter(|games| games["past"].as_array().unwrap().len() == won)
+        });
         let mut moves = vec![];
-        for game in past {
+        for game in games["past"].as_array().unwrap() {
             let opponent = game["opponent"].as_str().unwrap();
             assert_eq!(game["result"]["player"], opponent, "{}: {game}", self.name);
             moves.push(game["moves"].as_array().unwrap().len());
         }
-        assert_eq!(games["running"], json!([]), "{}", self.name);
+        // a game against one that lost its bond to another goes on until it is late
+        for game in games["running"].as_array().unwrap() {
+            assert_eq!(arena.bond_of(game["opponent"].as_str().unwrap()), "0", "{}: {game}", self.name);
+        }
         assert!(ask(&arena.players[honest].address, "GET", "/global/block/head/state_hash").is_some());
         println!("{}: {levels} levels, {moves:?} moves, {:?}", self.name, begin.elapsed());
     }
@@ -312,6 +140,13 @@ fn pvm_proof_2_accuser() {
 #[test]
 fn pvm_proof_3() {
     Scenario { honest: "maintenance", ..Scenario::new("pvm_proof_3, maintenance", &["7 7 22_010_000_000"]) }.play();
+}
+
+/// Only the kinds that a game needs.
+#[test]
+fn pvm_proof_2_custom() {
+    let honest = "custom:publish,refute,timeout";
+    Scenario { honest, ..Scenario::new("pvm_proof_2, custom", &["7 7 22_000_002_000"]) }.play();
 }
 
 #[test]
@@ -385,6 +220,72 @@ fn a_loser_that_stops_is_timed_out() {
     arena.start(loser);
     arena.step();
     println!("timeout: {} moves", moves.len());
+}
+
+/// Copies messages to its outbox; one of 33 bytes is the hash of a page, which it asks for.
+const ASKS: &str = r#"(module
+  (import "smart_rollup_core" "read_input" (func $read_input (param i32 i32 i32) (result i32)))
+  (import "smart_rollup_core" "write_output" (func $write_output (param i32 i32) (result i32)))
+  (import "smart_rollup_core" "reveal_preimage" (func $reveal (param i32 i32 i32 i32) (result i32)))
+  (memory (export "mem") 1)
+  (func (export "kernel_run") (local $n i32)
+    (block $done
+      (loop $next
+        (local.set $n (call $read_input (i32.const 100) (i32.const 128) (i32.const 4096)))
+        (br_if $done (i32.le_s (local.get $n) (i32.const 0)))
+        (br_if $next (i32.ne (i32.load8_u (i32.const 128)) (i32.const 1)))
+        (drop (call $write_output (i32.const 129) (i32.sub (local.get $n) (i32.const 1))))
+        (if (i32.eq (local.get $n) (i32.const 34))
+          (then (drop (call $reveal (i32.const 129) (i32.const 33) (i32.const 8192) (i32.const 4096)))))
+        (br $next)))))"#;
+
+/// Levels of the reference's scenarios at which a kernel asks for what nobody has: with commitments in conflict, and in the
+/// middle of the game. No node processes a block from there on, and yet the game is played to its end.
+#[test]
+fn degraded_nodes_play_on() {
+    if !wanted() {
+        return;
+    }
+    for (name, bad_level) in [("degraded_new", 17), ("degraded_ongoing", 27)] {
+        let mut arena = Arena::new(ASKS, json!({}));
+        let honest = arena.enter(0, "operator", None);
+        let loser = arena.enter(1, "operator", Some("7 7 22_000_002_000"));
+        arena.send(10);
+        let bad_level = bad_level - 2 + arena.origination;
+        arena.until("the bad level is next", 40, |arena| arena.layer1.level() + 1 == bad_level);
+        assert_eq!((arena.bond(0), arena.bond(1)), (BOND.to_owned(), BOND.to_owned()));
+        assert_eq!(arena.games(0).is_empty(), name == "degraded_new");
+        let page = b"a page that is not there yet";
+        let hash = RevealHash::of_data(page).to_hex();
+        let message = format!("hex:[\"{hash}\"]");
+        let words = ["-w", "none", "send", "smart", "rollup", "message", &message, "from", AUTHOR];
+        run(SORU, &arena.layer1.dir(), &arena.layer1.client(&words)).ok();
+        arena.players.iter_mut().for_each(|player| player.awaited = false);
+        arena.until_lost(&[1], 200);
+        arena.loses(loser, "conflict resolved");
+        arena.step();
+        assert_eq!(arena.bond(0), BOND);
+        let address = arena.players[honest].address.clone();
+        let health = ask(&address, "GET", "/health").unwrap();
+        assert_eq!(
+            (&health["degraded"], health["stopped"].to_string().contains(&hash)),
+            (&json!(true), true),
+            "{health}"
+        );
+        assert_eq!(ask(&address, "GET", "/global/block/head/level").unwrap(), bad_level - 1);
+        let games = eventually("the game is noted", || {
+            Some(arena.refutations(honest)).filter(|games| games["running"] == json!([]))
+        });
+        assert_eq!(games["past"][0]["result"]["reason"], "conflict_resolved", "{games}");
+
+        // the page appears, and the node catches up
+        let pages = arena.layer1.dir().join(format!("node{honest}/wasm_2_0_0"));
+        std::fs::create_dir_all(&pages).unwrap();
+        std::fs::write(pages.join(&hash), page).unwrap();
+        arena.players[honest].awaited = true;
+        let level = arena.step();
+        println!("{name}: {} levels", level - arena.origination);
+    }
 }
 
 /// Tells the kernel the parameters of the data availability layer, which it stores.

@@ -6,6 +6,7 @@ mod batcher;
 mod clients;
 mod codec;
 mod common;
+mod crashes;
 mod demo;
 mod games;
 mod page;

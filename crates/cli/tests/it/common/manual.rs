@@ -2,6 +2,7 @@
 
 use super::{Program, SORU, ask, free_port, run};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,6 +84,28 @@ impl ManualLayer1 {
 
     pub fn level(&self) -> i64 {
         self.get("/chains/main/blocks/head/header/shell")["level"].as_i64().unwrap()
+    }
+
+    /// The contents of a block's manager operations, with their receipts.
+    pub fn contents(&self, level: i64) -> Vec<Value> {
+        let operations = self.get(&format!("/chains/main/blocks/{level}/operations/3"));
+        operations.as_array().unwrap().iter().flat_map(|o| o["contents"].as_array().unwrap().clone()).collect()
+    }
+
+    /// How often each message is in the chain, with the senders.
+    pub fn included(&self) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
+        let (mut messages, mut senders) = (BTreeMap::new(), BTreeMap::new());
+        for content in (2..=self.level()).flat_map(|level| self.contents(level)) {
+            let applied = content["metadata"]["operation_result"]["status"] == "applied";
+            if applied && content["kind"] == "smart_rollup_add_messages" {
+                *senders.entry(content["source"].as_str().unwrap().to_owned()).or_default() += 1;
+                for message in content["message"].as_array().unwrap() {
+                    let text = hex::decode(message.as_str().unwrap()).unwrap();
+                    *messages.entry(String::from_utf8(text).unwrap()).or_default() += 1;
+                }
+            }
+        }
+        (messages, senders)
     }
 
     pub fn bake(&self) {

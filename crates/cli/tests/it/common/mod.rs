@@ -1,6 +1,7 @@
 //! The binary as a user runs it: commands to their end, programs until dropped, each test in a directory of its own.
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod arena;
 pub mod manual;
 
 use serde_json::Value;
@@ -115,6 +116,13 @@ impl Program {
         let status = eventually("the program ends", || self.child.try_wait().unwrap());
         let lines: Vec<String> = self.lines.iter().collect();
         (status.code(), lines.join("\n"))
+    }
+
+    /// Kills it, as `kill -9` does; gives what was printed since the last line that was waited for.
+    pub fn killed(mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.lines.iter().collect::<Vec<_>>().join("\n")
     }
 
     /// Sends a signal: `STOP`, `CONT`, ….
