@@ -4,8 +4,8 @@
 mod abuse;
 mod contracts;
 mod control;
-mod errors;
 mod draws;
+mod errors;
 mod hostile;
 mod http;
 mod recorded;
