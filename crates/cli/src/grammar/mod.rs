@@ -4,10 +4,12 @@
 //! A tool is a table of commands; a command is a sentence of fixed words and `<parameters>`, with options that may
 //! stand anywhere.
 
+mod complete;
 mod help;
 mod parse;
 mod table;
 
+pub use complete::complete;
 pub use parse::{Invocation, Request, parse};
 pub use table::{Command, Handler, Opt, Tool};
 

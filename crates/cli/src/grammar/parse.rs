@@ -43,9 +43,9 @@ impl Invocation {
         &self.rest
     }
 
-    /// The last value given for an option.
+    /// The value given for an option.
     pub fn option(&self, long: &str) -> Option<&str> {
-        self.options.get(long).and_then(|values| values.last()).map(String::as_str)
+        self.options.get(long).and_then(|values| values.first()).map(String::as_str)
     }
 
     /// All values given for an option, in order.
@@ -93,11 +93,21 @@ enum Misfit {
 
 /// Understands a command line of `tool`.
 pub fn parse(tool: &Tool, argv: &[String]) -> Result<Request, CliError> {
+    // what stands behind a bare `--` is no option
+    let (argv, plain) = argv.split_at(argv.iter().position(|word| word == "--").unwrap_or(argv.len()));
     if argv.iter().any(|word| word == "--version") {
         return Ok(Request::Print(format!("{}\n", tool.version)));
     }
     let asks_help = argv.iter().any(|word| word == "--help" || word == "-h");
-    let argv: Vec<&String> = argv.iter().filter(|word| *word != "--help" && *word != "-h").collect();
+    let argv: Vec<&String> = argv.iter().filter(|word| *word != "--help" && *word != "-h").chain(plain).collect();
+    if let [first, _, _, words @ ..] = argv.as_slice()
+        && *first == "bash_autocomplete"
+    {
+        // the reference's own hook: the word before the cursor, the one at it, and the whole line
+        let before: Vec<String> = words.iter().skip(1).map(|word| (*word).clone()).collect();
+        let before = before.get(..before.len().saturating_sub(1)).unwrap_or_default();
+        return Ok(Request::Print(super::complete(tool, before).join("\n") + "\n"));
+    }
     if argv.first().is_some_and(|word| *word == "man") {
         return Ok(Request::Print(help::manual(tool, &argv[1..])));
     }
@@ -145,7 +155,14 @@ pub fn parse(tool: &Tool, argv: &[String]) -> Result<Request, CliError> {
     }))
 }
 
-fn named(options: impl Iterator<Item = &'static Opt>, word: &str) -> Option<&'static Opt> {
+/// Whether a word is an option's name.
+pub(super) fn looks_like_option(word: &str) -> bool {
+    word.starts_with("--") && word.len() > 2
+        || word.len() == 2 && word.starts_with('-') && word.as_bytes()[1].is_ascii_alphabetic()
+}
+
+/// The option that a word names.
+pub(super) fn named(options: impl Iterator<Item = &'static Opt>, word: &str) -> Option<&'static Opt> {
     let mut options = options;
     let long = word.strip_prefix("--");
     let short = word.strip_prefix('-').filter(|rest| rest.chars().count() == 1).and_then(|rest| rest.chars().next());
@@ -159,10 +176,13 @@ fn fit(tool: &Tool, command: &Command, argv: &[&String]) -> Result<Invocation, M
     let mut wrong_option = None;
     let (mut next, mut place) = (0, 0);
     let mut words = argv.iter();
+    let mut options_may_come = true;
     while let Some(word) = words.next() {
-        let looks_like_option = word.starts_with("--") && word.len() > 2
-            || word.len() == 2 && word.starts_with('-') && word.as_bytes()[1].is_ascii_alphabetic();
-        if looks_like_option {
+        if options_may_come && *word == "--" {
+            options_may_come = false;
+            continue;
+        }
+        if options_may_come && looks_like_option(word) {
             let (name, inline) = match word.split_once('=') {
                 Some((name, value)) if word.starts_with("--") => (name, Some(value.to_owned())),
                 _ => (word.as_str(), None),
@@ -185,7 +205,12 @@ fn fit(tool: &Tool, command: &Command, argv: &[&String]) -> Result<Invocation, M
                             }
                         },
                     };
-                    invocation.options.entry(opt.long).or_default().push(value);
+                    let values = invocation.options.entry(opt.long).or_default();
+                    values.push(value);
+                    if values.len() > 1 && !opt.repeats {
+                        wrong_option
+                            .get_or_insert(format!("Command line option --{} appears multiple times.", opt.long));
+                    }
                 }
                 None => {
                     wrong_option.get_or_insert(format!("Unexpected command line option {name}."));
@@ -283,9 +308,12 @@ mod tests {
                 "Unterminated command, here are possible completions.\n    transfer <qty> from <src> to <dst>"
             )
         );
+        assert_eq!(line("transfer -- 1 from --fee to --help").unwrap().param("src"), "--fee");
         assert!(line("gen keyz a").unwrap_err().contains("Did you mean one of the following?\n    gen keys <new>"));
         assert!(line("transferr").unwrap_err().contains("Try using the man command"));
         assert!(line("gen keys a --force=1").unwrap_err().contains("takes no value"));
+        let twice = line("transfer 1 from a to b --fee 1 --fee 2").unwrap_err();
+        assert!(twice.contains("Command line option --fee appears multiple times."), "{twice}");
         assert!(line("transfer 1 from a to b --fee").unwrap_err().contains("expects an argument"));
         assert!(line("transfer --help").unwrap_err().contains("--fee <tez>"));
         assert!(line("rpc --help").unwrap_err().contains("rpc post <url> with <input>"));

@@ -28,22 +28,29 @@ pub struct Opt {
     pub doc: &'static str,
     /// Left out of help: for tests and for names kept for old scripts.
     pub hidden: bool,
+    /// May be given several times.
+    pub repeats: bool,
 }
 
 impl Opt {
     /// A switch.
     pub const fn switch(long: &'static str, short: Option<char>, doc: &'static str) -> Opt {
-        Opt { long, short, value: None, doc, hidden: false }
+        Opt { long, short, value: None, doc, hidden: false, repeats: false }
     }
 
     /// An option with a value.
     pub const fn value(long: &'static str, short: Option<char>, value: &'static str, doc: &'static str) -> Opt {
-        Opt { long, short, value: Some(value), doc, hidden: false }
+        Opt { long, short, value: Some(value), doc, hidden: false, repeats: false }
     }
 
     /// The same option, left out of help.
     pub const fn hide(self) -> Opt {
         Opt { hidden: true, ..self }
+    }
+
+    /// The same option, which may be given several times.
+    pub const fn repeat(self) -> Opt {
+        Opt { repeats: true, ..self }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tools the binary can act as, and the names under which it does.
 
 mod codec;
+mod completion;
 pub mod link;
 mod pvm;
 mod rollup_client;
@@ -90,6 +91,22 @@ impl Role {
 fn not_yet(name: String) -> Tool {
     let doc = "This program is not available in this version of soru yet.";
     Tool { name, doc, version: version(), globals: &[], commands: Vec::new() }
+}
+
+/// What may follow the words of a line, of which the first is the program.
+fn complete(line: &[String]) -> Vec<String> {
+    let Some((program, words)) = line.split_first() else { return Vec::new() };
+    let (tool, left) = choose(program, words.to_vec());
+    let mut next = crate::grammar::complete(&tool, &left);
+    if words.is_empty() && tool.name == "soru" {
+        next.extend(WORDS.iter().filter(|(_, role)| *role != Role::NotYet).map(|(word, _)| (*word).to_owned()));
+    }
+    next
+}
+
+/// The names under which the binary acts, `soru` included.
+fn program_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().filter(|(_, role)| *role != Role::NotYet).map(|(name, _)| *name).chain(["soru"])
 }
 
 /// The tool a command line means, and the words left for it.

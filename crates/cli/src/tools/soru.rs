@@ -1,6 +1,6 @@
 //! The commands of `soru` itself.
 
-use super::{link, pvm, sandbox};
+use super::{completion, link, pvm, sandbox};
 use crate::demo;
 use crate::grammar::{Command, Opt, Tool};
 
@@ -19,6 +19,7 @@ pub fn tool(name: String) -> Tool {
     commands.extend(sandbox::commands());
     commands.extend(pvm::commands());
     commands.push(link);
+    commands.extend(completion::commands());
     Tool {
         name,
         doc: "Soru: Tezos Smart Optimistic Rollups, whole, in one binary.\n\n\

@@ -50,20 +50,21 @@ pub const CHAIN: &[Opt] = &[
         None,
         "level:protocol",
         "upgrade of a new chain after the block of a level; may be given more than once, in order",
-    ),
+    )
+    .repeat(),
     shutdown::WITH_STDIN,
 ];
 
 /// Options of `octez-node` that change nothing here, kept so that scripts run.
 const IGNORED: &[Opt] = &[
-    Opt::switch("allow-all-rpc", None, "").hide(),
-    Opt::value("history-mode", None, "mode", "").hide(),
-    Opt::value("net-addr", None, "addr", "").hide(),
-    Opt::value("synchronisation-threshold", None, "n", "").hide(),
-    Opt::value("connections", None, "n", "").hide(),
-    Opt::switch("private-mode", None, "").hide(),
-    Opt::switch("no-bootstrap-peers", None, "").hide(),
-    Opt::switch("singleprocess", None, "").hide(),
+    Opt::switch("allow-all-rpc", None, "").hide().repeat(),
+    Opt::value("history-mode", None, "mode", "").hide().repeat(),
+    Opt::value("net-addr", None, "addr", "").hide().repeat(),
+    Opt::value("synchronisation-threshold", None, "n", "").hide().repeat(),
+    Opt::value("connections", None, "n", "").hide().repeat(),
+    Opt::switch("private-mode", None, "").hide().repeat(),
+    Opt::switch("no-bootstrap-peers", None, "").hide().repeat(),
+    Opt::switch("singleprocess", None, "").hide().repeat(),
 ];
 
 const NETWORK: &[Opt] = &[Opt::value("network", None, "name", "the network: sandbox is the one there is")];
