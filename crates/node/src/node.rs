@@ -8,7 +8,7 @@ use crate::reveals::Preimages;
 use crate::store::{Store, StoreError, StoredBlock};
 use soru_l1::heads;
 use soru_l1::rpc::{RpcClient, RpcError};
-use soru_l1::wallet::WalletError;
+use soru_l1::wallet::{Wallet, WalletError};
 use soru_pvm::FastEngine;
 use soru_tezos::hash::ProtocolHash;
 use soru_tezos::header::MonitoredHead;
@@ -28,8 +28,8 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The layer 1 node: `http://host:port`.
     pub endpoint: String,
-    /// Where the wallet keeps the operators' keys. An observer needs none.
-    pub base_dir: PathBuf,
+    /// The wallet with the operators' keys. An observer needs none.
+    pub wallet: Wallet,
 }
 
 /// Why a node stops.

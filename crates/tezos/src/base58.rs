@@ -49,6 +49,11 @@ pub fn encode(prefix: &[u8], payload: &[u8]) -> String {
     bs58::encode(bytes).into_string()
 }
 
+/// The base58 text of bytes, without prefix and checksum.
+pub fn encode_raw(bytes: &[u8]) -> String {
+    bs58::encode(bytes).into_string()
+}
+
 /// The bytes (prefix included, checksum removed) of a base58check text.
 pub fn decode_raw(text: &str) -> Result<Vec<u8>, Base58Error> {
     let alphabet = || Base58Error::Alphabet { text: shorten(text) };

@@ -3,6 +3,10 @@
 //! Ed25519 and both ECDSA curves sign the BLAKE2b-256 of watermark and bytes; BLS signs the bytes themselves, in the
 //! proof-of-possession scheme that is in force from Seoul on.
 
+mod encrypted;
+
+pub use encrypted::EncryptedSecretKey;
+
 use crate::base58::{self, Base58Error};
 use crate::blake2b;
 use crate::hash::ChainId;
@@ -31,7 +35,8 @@ pub enum Watermark {
 }
 
 impl Watermark {
-    fn to_bytes(self) -> Vec<u8> {
+    /// The bytes put before what is signed.
+    pub fn to_bytes(self) -> Vec<u8> {
         let (tag, chain) = match self {
             Watermark::Operation => return vec![0x03],
             Watermark::None => return Vec::new(),
@@ -152,14 +157,25 @@ impl SecretKey {
 
     /// The text that wallets keep, `edsk…` (of the seed), `spsk…`, `p2sk…` or `BLsk…`.
     pub fn to_base58(&self) -> String {
+        let prefix = match &self.0 {
+            Key::Ed25519(_) => ED25519_SEED,
+            Key::Secp256k1(_) => SECP256K1,
+            Key::P256(_) => P256,
+            Key::Bls(_) => BLS,
+        };
+        base58::encode(prefix, &self.to_bytes())
+    }
+
+    /// The bytes that [`SecretKey::from_bytes`] makes the key of.
+    fn to_bytes(&self) -> [u8; 32] {
         match &self.0 {
-            Key::Ed25519(key) => base58::encode(ED25519_SEED, key.as_bytes()),
-            Key::Secp256k1(key) => base58::encode(SECP256K1, &key.to_bytes()),
-            Key::P256(key) => base58::encode(P256, &key.to_bytes()),
+            Key::Ed25519(key) => *key.as_bytes(),
+            Key::Secp256k1(key) => key.to_bytes().into(),
+            Key::P256(key) => key.to_bytes().into(),
             Key::Bls(key) => {
                 let mut bytes = key.to_bytes();
                 bytes.reverse();
-                base58::encode(BLS, &bytes)
+                bytes
             }
         }
     }

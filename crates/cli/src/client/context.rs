@@ -1,8 +1,9 @@
 //! What every client command needs: the node's address, the wallet, and the client's own options.
 
+use super::config;
 use crate::grammar::{CliError, Invocation};
 use soru_l1::rpc::{BlockId, RpcClient, RpcError};
-use soru_l1::wallet::{Signer, Wallet, WalletError};
+use soru_l1::wallet::{Access, Signer, Wallet, WalletError};
 use soru_tezos::contract::Contract;
 use soru_tezos::hash::{BlockHash, SmartRollupAddress};
 use soru_tezos::key::PublicKeyHash;
@@ -27,8 +28,23 @@ pub struct Context {
     pub tool: String,
 }
 
+/// Whether the command line says anything about the endpoint.
+pub fn names_endpoint(invocation: &Invocation) -> bool {
+    ["endpoint", "addr", "port"].iter().any(|name| invocation.option(name).is_some())
+}
+
+/// The endpoint: from the command line, else from the configuration file, else the default.
+pub fn endpoint(invocation: &Invocation) -> Result<String, CliError> {
+    if !names_endpoint(invocation)
+        && let Some(endpoint) = config::load(invocation)?.and_then(|config| config.endpoint())
+    {
+        return Ok(endpoint);
+    }
+    Ok(endpoint_option(invocation))
+}
+
 /// The endpoint an invocation names with `-E`, or with the old `-A`, `-P`, `-S`.
-pub fn endpoint(invocation: &Invocation) -> String {
+pub fn endpoint_option(invocation: &Invocation) -> String {
     let part = |name| invocation.option(name);
     match (part("endpoint"), part("addr"), part("port")) {
         (Some(endpoint), _, _) => endpoint.to_owned(),
@@ -40,24 +56,68 @@ pub fn endpoint(invocation: &Invocation) -> String {
     }
 }
 
-/// The wallet's directory: `-d`, else `TEZOS_CLIENT_DIR`, else `~/.tezos-client`.
-pub fn wallet(invocation: &Invocation) -> Wallet {
-    let given = invocation.option("base-dir").map(PathBuf::from);
-    let directory = given
+/// The wallet's directory by the command line: `-d`, else `TEZOS_CLIENT_DIR`, else `~/.tezos-client`.
+pub fn base_dir_option(invocation: &Invocation) -> PathBuf {
+    invocation
+        .option("base-dir")
+        .map(PathBuf::from)
         .or_else(|| std::env::var_os("TEZOS_CLIENT_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from))
-        .unwrap_or_else(|| crate::tools::sandbox::home().join(".tezos-client"));
-    Wallet::new(directory)
+        .unwrap_or_else(|| crate::tools::sandbox::home().join(".tezos-client"))
+}
+
+/// The wallet with the passwords of `-f` and the signer of `-R`; what the command line does not say, the configuration file
+/// may.
+pub fn wallet(invocation: &Invocation) -> Result<Wallet, CliError> {
+    let config = config::load(invocation)?;
+    let directory = match (invocation.option("base-dir"), &config) {
+        (None, Some(config)) => config.base_dir.clone(),
+        _ => base_dir_option(invocation),
+    };
+    let mut access = Access::default().asking(Box::new(|prompt| super::password::ask(prompt).ok()));
+    // as the reference's, a file that does not exist yet is no error
+    if let Some(file) = invocation
+        .option("password-filename")
+        .map(PathBuf::from)
+        .or_else(|| config.as_ref()?.password_filename.clone())
+        .filter(|file| file.exists())
+    {
+        access = access.with_password_file(&file).map_err(|error| CliError::Usage(error.to_string()))?;
+    }
+    if let Some(signer) = invocation
+        .option("remote-signer")
+        .map(str::to_owned)
+        .or_else(|| config?.remote_signer)
+        .or_else(signer_of_environment)
+    {
+        access = access.with_remote_signer(signer);
+    }
+    Ok(Wallet::new(directory).with_access(access))
+}
+
+/// The remote signer that the environment names.
+fn signer_of_environment() -> Option<String> {
+    let address = |scheme: &str, prefix: &str, port: &str| {
+        let host = std::env::var(format!("{prefix}_HOST")).ok()?;
+        let port = std::env::var(format!("{prefix}_PORT")).unwrap_or_else(|_| port.to_owned());
+        Some(format!("{scheme}://{host}:{port}"))
+    };
+    address("http", "TEZOS_SIGNER_HTTP", "6732").or_else(|| address("https", "TEZOS_SIGNER_HTTPS", "443"))
 }
 
 impl Context {
     /// Reads the surroundings from the options.
     pub fn new(invocation: &Invocation) -> Result<Context, CliError> {
-        let endpoint = endpoint(invocation);
+        let endpoint = endpoint(invocation)?;
         let rpc = RpcClient::new(&endpoint).map_err(|error| CliError::option("endpoint", &endpoint, error))?;
         let wait = invocation.read_option("wait", |text| match text {
             "none" => Ok(None),
             number => number.parse().map(Some).map_err(|_| "give a number of blocks, or none"),
         })?;
+        let wait = match wait {
+            Some(wait) => wait,
+            None => config::load(invocation)?
+                .map_or(Some(0), |config| config.confirmations.and_then(|blocks| u32::try_from(blocks).ok())),
+        };
         if let Some(protocol) = invocation.option("protocol") {
             check_protocol(protocol)?;
         }
@@ -69,7 +129,7 @@ impl Context {
             crate::logging::start(true);
         }
         let tool = invocation.tool.clone();
-        Ok(Context { rpc, wallet: wallet(invocation), wait: wait.unwrap_or(Some(0)), block, tool })
+        Ok(Context { rpc, wallet: wallet(invocation)?, wait, block, tool })
     }
 
     /// The address in a parameter.
@@ -104,8 +164,9 @@ impl Context {
     }
 
     /// The key that signs for the account in a parameter.
-    pub fn signer(&self, invocation: &Invocation, name: &str) -> Result<Arc<dyn Signer>, CliError> {
-        invocation.read_param(name, |text| self.wallet.signer(text))
+    pub async fn signer(&self, invocation: &Invocation, name: &str) -> Result<Arc<dyn Signer>, CliError> {
+        let signer = self.wallet.signer(invocation.param(name)).await;
+        invocation.read_param(name, |_| signer)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Commands on accounts and contracts: balances, transfers, calls, originations (`spec/node.md` §10.3).
 
 use super::context::{Context, rpc_failed};
+use super::literal::{data, script};
 use super::operate;
 use super::options::{FORCE, OPERATION};
 use super::receipt::TEZ;
 use crate::grammar::{CliError, Command, Invocation, Opt};
 use soru_l1::wallet::Contracts;
-use soru_michelson::syntax::{Parsed, SyntaxError, parse_expression, parse_script, print};
+use soru_michelson::syntax::print;
 use soru_tezos::contract::{Contract, Entrypoint};
 use soru_tezos::hash::ContractHash;
 use soru_tezos::micheline::Micheline;
@@ -90,26 +91,12 @@ async fn storage(invocation: Invocation) -> Result<(), CliError> {
     }
 }
 
-fn data(text: &str) -> Result<Micheline, SyntaxError> {
-    parse_expression(text).map(|parsed: Parsed| parsed.expr)
-}
-
-/// The script in a parameter: the text itself, or a file that has it.
-fn script(text: &str) -> Result<Micheline, String> {
-    let path = text.strip_prefix("file:").or_else(|| std::path::Path::new(text).is_file().then_some(text));
-    let source = match path {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read file {path} ({error})"))?,
-        None => text.strip_prefix("text:").unwrap_or(text).to_owned(),
-    };
-    parse_script(&source).map(|parsed| parsed.expr).map_err(|error| error.to_string())
-}
-
 async fn originate(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let alias = invocation.param("new").to_owned();
     check_new::<Contracts>(&context, &invocation, &alias, "contract")?;
     let balance = invocation.read_param("qty", Mutez::parse_tez)?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     let code = invocation.read_param("prg", script)?;
     let storage = invocation.read_option("init", data)?.unwrap_or_else(Micheline::unit);
     let delegate = invocation.read_option("delegate", |text| context.wallet.address(text))?;
@@ -154,7 +141,7 @@ async fn call(invocation: Invocation) -> Result<(), CliError> {
 
 async fn pay(invocation: Invocation, amount: Mutez) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     let destination = context.contract(&invocation, "dst")?;
     let entrypoint: Entrypoint = invocation.parse_option("entrypoint")?.unwrap_or_default();
     let value = invocation.read_option("arg", data)?.unwrap_or_else(Micheline::unit);
@@ -165,19 +152,19 @@ async fn pay(invocation: Invocation, amount: Mutez) -> Result<(), CliError> {
 
 async fn remember(invocation: Invocation) -> Result<(), CliError> {
     let contract: ContractHash = invocation.parse_param("src")?;
-    super::context::wallet(&invocation)
+    super::context::wallet(&invocation)?
         .remember::<Contracts>(invocation.param("new"), contract, invocation.switch("force"))
         .map_err(|error| CliError::Usage(error.to_string()))
 }
 
 async fn forget(invocation: Invocation) -> Result<(), CliError> {
-    super::context::wallet(&invocation)
+    super::context::wallet(&invocation)?
         .forget::<Contracts>(invocation.param("name"))
         .map_err(|error| CliError::Usage(error.to_string()))
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = super::context::wallet(&invocation);
+    let wallet = super::context::wallet(&invocation)?;
     for (alias, contract) in wallet.aliases::<Contracts>().list().map_err(CliError::failed)? {
         println!("{alias}: {contract}");
     }
@@ -188,7 +175,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 }
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = super::context::wallet(&invocation);
+    let wallet = super::context::wallet(&invocation)?;
     println!("{}", invocation.read_param("name", |text| wallet.contract(text))?);
     Ok(())
 }

@@ -5,17 +5,21 @@ use super::options::FORCE;
 use crate::grammar::{CliError, Command, Invocation, Opt};
 use soru_l1::wallet::{Addresses, KnownAddress, SecretKeyLocator};
 use soru_tezos::key::{PublicKey, PublicKeyHash, Scheme};
-use soru_tezos::sign::SecretKey;
+use soru_tezos::sign::{EncryptedSecretKey, SecretKey};
 
 const GROUP: &str = "Commands for managing the wallet of cryptographic keys";
 const SIG: &[Opt] =
     &[Opt::value("sig", Some('s'), "ed25519|secp256k1|p256|bls", "kind of the keys (default: ed25519)")];
+const ENCRYPTED: &[Opt] = &[Opt::switch("encrypted", None, "ask for a password, and keep the key behind it")];
 const SHOW_SECRET: &[Opt] = &[Opt::switch("show-secret", Some('S'), "show the secret key too")];
 
 /// The commands.
 pub fn commands() -> Vec<Command> {
     vec![
-        Command::new(GROUP, "gen keys <new>", &[FORCE, SIG], "Generate a pair of keys.", |i| Box::pin(generate(i))),
+        Command::new(GROUP, "gen keys <new>", &[FORCE, SIG, ENCRYPTED], "Generate a pair of keys.", |i| {
+            Box::pin(generate(i))
+        }),
+        Command::new(GROUP, "encrypt secret key", &[], "Encrypt an unencrypted secret key.", |i| Box::pin(encrypt(i))),
         Command::new(GROUP, "import secret key <new> <uri>", &[FORCE], "Add a secret key to the wallet.", |i| {
             Box::pin(import(i))
         }),
@@ -53,21 +57,38 @@ async fn generate(invocation: Invocation) -> Result<(), CliError> {
         _ => Err("give one of ed25519, secp256k1, p256, bls"),
     })?;
     let key = SecretKey::generate(scheme.unwrap_or(Scheme::Ed25519)).map_err(CliError::failed)?;
-    wallet(&invocation).add_secret_key(invocation.param("new"), &key, invocation.switch("force")).map_err(usage)?;
+    let locator = match invocation.switch("encrypted") {
+        true => SecretKeyLocator::encrypted(&lock(&key)?),
+        false => SecretKeyLocator::unencrypted(&key),
+    };
+    let (new, force) = (invocation.param("new"), invocation.switch("force"));
+    wallet(&invocation)?.add_located_key(new, &key.public_key(), locator, force).map_err(usage)?;
+    Ok(())
+}
+
+fn lock(key: &SecretKey) -> Result<EncryptedSecretKey, CliError> {
+    key.encrypt(super::password::ask_new()?.as_bytes()).map_err(CliError::failed)
+}
+
+async fn encrypt(_: Invocation) -> Result<(), CliError> {
+    let text = super::password::ask("Enter unencrypted secret key: ").map_err(CliError::failed)?;
+    // the error must not repeat what may be a secret with a typing mistake
+    let key: SecretKey = text
+        .trim_start_matches("unencrypted:")
+        .parse()
+        .map_err(|_| usage("This is not a secret key: edsk…, spsk…, p2sk… or BLsk…"))?;
+    println!("Encrypted secret key {}", SecretKeyLocator::encrypted(&lock(&key)?).as_str());
     Ok(())
 }
 
 async fn import(invocation: Invocation) -> Result<(), CliError> {
-    let locator = SecretKeyLocator::from(invocation.param("uri").to_owned());
-    if locator.scheme() != "unencrypted" {
-        return Err(usage(format!("keys kept as '{}:…' are not supported yet: only unencrypted:…", locator.scheme())));
-    }
-    let text = locator.as_str().strip_prefix("unencrypted:").unwrap_or(locator.as_str());
-    // the error must not repeat what may be a secret with a typing mistake
-    let key: SecretKey =
-        text.parse().map_err(|_| usage("The argument 'uri' is not a secret key: edsk…, spsk…, p2sk… or BLsk…"))?;
-    let address =
-        wallet(&invocation).add_secret_key(invocation.param("new"), &key, invocation.switch("force")).map_err(usage)?;
+    let uri = invocation.param("uri");
+    let uri = if uri.contains(':') { uri.to_owned() } else { format!("unencrypted:{uri}") };
+    let locator = SecretKeyLocator::from(uri);
+    let (new, force) = (invocation.param("new"), invocation.switch("force"));
+    let wallet = wallet(&invocation)?;
+    let signer = wallet.signer_at(new, &locator).await.map_err(usage)?;
+    let address = wallet.add_located_key(new, signer.public_key(), locator, force).map_err(usage)?;
     println!("Tezos address added: {address}");
     Ok(())
 }
@@ -75,15 +96,16 @@ async fn import(invocation: Invocation) -> Result<(), CliError> {
 async fn import_public(invocation: Invocation) -> Result<(), CliError> {
     let key: PublicKey =
         invocation.read_param("uri", |text| text.strip_prefix("unencrypted:").unwrap_or(text).parse())?;
-    let address =
-        wallet(&invocation).add_public_key(invocation.param("new"), &key, invocation.switch("force")).map_err(usage)?;
+    let address = wallet(&invocation)?
+        .add_public_key(invocation.param("new"), &key, invocation.switch("force"))
+        .map_err(usage)?;
     println!("Tezos address added: {address}");
     Ok(())
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
     let address: PublicKeyHash = invocation.parse_param("src")?;
-    let wallet = wallet(&invocation);
+    let wallet = wallet(&invocation)?;
     let force = invocation.switch("force");
     if let Some(alias) = wallet.alias_of(&address).map_err(usage)?.filter(|_| !force) {
         return Err(usage(format!(
@@ -94,7 +116,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
-    for known in wallet(&invocation).known_addresses().map_err(usage)? {
+    for known in wallet(&invocation)?.known_addresses().map_err(usage)? {
         let keys = match (&known.secret_key, &known.public_key) {
             (Some(locator), _) => format!(" ({} sk known)", locator.scheme()),
             (None, Some(_)) => " (pk known)".to_owned(),
@@ -106,7 +128,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 }
 
 fn known(invocation: &Invocation) -> Result<KnownAddress, CliError> {
-    let known = wallet(invocation).known_addresses().map_err(usage)?;
+    let known = wallet(invocation)?.known_addresses().map_err(usage)?;
     invocation.read_param("name", |name| {
         known
             .into_iter()
@@ -132,14 +154,14 @@ async fn forget(invocation: Invocation) -> Result<(), CliError> {
     if (known.secret_key.is_some() || known.public_key.is_some()) && !invocation.switch("force") {
         return Err(usage(format!("secret or public key present for {}, use --force to delete", known.alias)));
     }
-    wallet(&invocation).forget_key(&known.alias).map_err(usage)
+    wallet(&invocation)?.forget_key(&known.alias).map_err(usage)
 }
 
 async fn forget_all(invocation: Invocation) -> Result<(), CliError> {
     if !invocation.switch("force") {
         return Err(usage("this can only be used with option --force"));
     }
-    let wallet = wallet(&invocation);
+    let wallet = wallet(&invocation)?;
     for known in wallet.known_addresses().map_err(usage)? {
         wallet.forget_key(&known.alias).map_err(usage)?;
     }

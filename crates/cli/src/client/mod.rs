@@ -2,24 +2,37 @@
 //! (`spec/node.md` §10).
 
 mod chain;
+mod config;
 mod confirm;
 pub mod context;
 mod contracts;
 mod errors;
 mod keys;
+mod literal;
 mod messages;
 mod operate;
-mod options;
+pub mod options;
+mod password;
 mod receipt;
 mod rollups;
+mod scripts;
+mod transfers;
 mod unit_tests;
 
 use crate::grammar::Tool;
 
 /// The tool.
 pub fn tool(name: String) -> Tool {
-    let groups =
-        [keys::commands(), contracts::commands(), unit_tests::commands(), rollups::commands(), chain::commands()];
+    let groups = [
+        keys::commands(),
+        contracts::commands(),
+        transfers::commands(),
+        rollups::commands(),
+        scripts::commands(),
+        unit_tests::commands(),
+        chain::commands(),
+        config::commands(),
+    ];
     Tool {
         name,
         doc: "A client of the layer 1: keys, transfers, contracts, smart rollups.",

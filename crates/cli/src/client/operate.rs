@@ -4,14 +4,19 @@
 use super::context::{Context, rpc_failed};
 use super::{confirm, errors, receipt};
 use crate::grammar::{CliError, Invocation};
-use soru_l1::fees::{BatchError, BatchOptions, Estimate, FeeParameters, Item, inject, prepare_batch, sign_and_check};
+use soru_l1::fees::{
+    BatchError, BatchOptions, Estimate, FeeParameters, Item, Signed, inject, prepare_batch, sign_and_check, simulate,
+};
 use soru_l1::wallet::Signer;
+use soru_tezos::base58;
+use soru_tezos::blake2b;
 use soru_tezos::codec::Encode;
 use soru_tezos::hash::OperationHash;
 use soru_tezos::json::pretty;
 use soru_tezos::operation::{ManagerBody, Operation};
 use soru_tezos::receipt::{Applied, ManagerReceipt, SimulationResult};
 use soru_tezos::scalar::Mutez;
+use soru_tezos::sign::Watermark;
 use std::sync::Arc;
 
 /// What became of an operation.
@@ -51,7 +56,8 @@ fn fees(invocation: &Invocation) -> Result<FeeParameters, CliError> {
     Ok(fees)
 }
 
-fn item(invocation: &Invocation, body: ManagerBody) -> Result<Item, CliError> {
+/// An operation with what the options fix.
+pub fn item(invocation: &Invocation, body: ManagerBody) -> Result<Item, CliError> {
     Ok(Item {
         body,
         fee: invocation.read_option("fee", Mutez::parse_tez)?,
@@ -68,31 +74,35 @@ pub async fn send(
     signer: Arc<dyn Signer>,
     body: impl Into<ManagerBody>,
 ) -> Result<Outcome, CliError> {
+    send_all(context, invocation, signer, &[item(invocation, body.into())?]).await
+}
+
+/// The same with a batch.
+pub async fn send_all(
+    context: &Context,
+    invocation: &Invocation,
+    signer: Arc<dyn Signer>,
+    items: &[Item],
+) -> Result<Outcome, CliError> {
     let fees = fees(invocation)?;
-    let items = [item(invocation, body.into())?];
     let counter = invocation.parse_option("counter")?;
     confirm::bootstrapped(context).await?;
     let options = BatchOptions { counter, ..BatchOptions::client(fees) };
     let started_at = context.rpc.shell_header(options.at).await.map_err(rpc_failed)?.level;
-    let prepared = prepare_batch(&context.rpc, signer.as_ref(), &items, &options).await.map_err(refused)?;
+    let prepared = prepare_batch(&context.rpc, signer.as_ref(), items, &options).await.map_err(refused)?;
     prepared.estimates.iter().for_each(print_estimate);
-    let managers = |result: &SimulationResult| -> Vec<ManagerReceipt> { result.managers().cloned().collect() };
     if invocation.switch("simulation") {
-        let receipts = managers(&prepared.simulation);
-        println!("Simulation result:\n{}", receipt::text(receipts.iter(), 2));
-        return Ok(Outcome { receipts, injected: false });
+        let simulated = simulate(&context.rpc, signer.as_ref(), prepared, &options).await.map_err(refused)?;
+        return Ok(show_trial(&simulated));
     }
     if invocation.switch("verbose-signing") {
         print_signed_bytes(&prepared.operation);
     }
     let signed = sign_and_check(&context.rpc, signer.as_ref(), prepared, &options).await.map_err(refused)?;
-    let receipts = managers(&signed.result);
     if invocation.switch("dry-run") {
-        println!("Operation: 0x{}", hex::encode(signed.operation.to_bytes()));
-        println!("Operation hash is '{}'", signed.hash);
-        println!("Simulation result:\n{}", receipt::text(receipts.iter(), 2));
-        return Ok(Outcome { receipts, injected: false });
+        return Ok(show_trial(&signed));
     }
+    let receipts = managers(&signed.result);
     let hash = inject(&context.rpc, &signed.operation).await.map_err(rpc_failed)?;
     println!("Operation successfully injected in the node.");
     println!("Operation hash is '{hash}'");
@@ -116,6 +126,19 @@ pub async fn send(
     }
     check_applied(&receipts)?;
     Ok(Outcome { receipts, injected: true })
+}
+
+fn managers(result: &SimulationResult) -> Vec<ManagerReceipt> {
+    result.managers().cloned().collect()
+}
+
+/// Shows an operation that was tried, not injected.
+fn show_trial(tried: &Signed) -> Outcome {
+    let receipts = managers(&tried.result);
+    println!("Operation: 0x{}", hex::encode(tried.operation.to_bytes()));
+    println!("Operation hash is '{}'", tried.hash);
+    println!("Simulation result:\n{}", receipt::text(receipts.iter(), 2));
+    Outcome { receipts, injected: false }
 }
 
 /// An operation that was fine on trial can still fail in its block.
@@ -169,8 +192,13 @@ fn print_estimate(estimate: &Estimate) {
 fn print_signed_bytes(operation: &Operation) {
     println!("Pre-signature information (verbose signing):\n  * Branch: {}", operation.branch);
     println!("  * Watermark: `Generic-operation` (0x03)\n  * Operation bytes:");
-    let bytes = hex::encode(operation.unsigned_bytes());
-    bytes.as_bytes().chunks(73).for_each(|line| println!("    {}", String::from_utf8_lossy(line)));
+    let bytes = operation.unsigned_bytes();
+    let digits = hex::encode(&bytes);
+    digits.as_bytes().chunks(73).for_each(|line| println!("    {}", String::from_utf8_lossy(line)));
+    let watermark = Watermark::Operation.to_bytes();
+    println!("  * Blake 2B Hash (raw): {}", base58::encode_raw(&blake2b::digest::<32>(&[&bytes])));
+    println!("  * Blake 2B Hash (ledger-style, with operation watermark):");
+    println!("    {}", base58::encode_raw(&blake2b::digest::<32>(&[&watermark, &bytes])));
     if let Ok(json) = serde_json::to_value(operation) {
         println!("  * JSON encoding:");
         pretty(&json).lines().for_each(|line| println!("    {line}"));

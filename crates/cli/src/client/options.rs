@@ -2,6 +2,17 @@
 
 use crate::grammar::Opt;
 
+/// Passwords of encrypted keys.
+pub const PASSWORD_FILE: Opt =
+    Opt::value("password-filename", Some('f'), "path", "file with passwords of encrypted keys, one a line");
+/// Where keys kept as `remote:…` are.
+pub const REMOTE_SIGNER: Opt = Opt::value(
+    "remote-signer",
+    Some('R'),
+    "uri",
+    "signer of keys kept as remote:tz… (default: TEZOS_SIGNER_HTTP_HOST and _PORT, TEZOS_SIGNER_HTTPS_HOST and _PORT)",
+);
+
 /// Options of every client command.
 pub const GLOBALS: &[Opt] = &[
     Opt::value(
@@ -11,7 +22,12 @@ pub const GLOBALS: &[Opt] = &[
         "directory of the wallet (default: TEZOS_CLIENT_DIR, else ~/.tezos-client)",
     ),
     Opt::switch("no-base-dir-warnings", Some('n'), "accepted, without effect"),
-    Opt::value("config-file", Some('c'), "path", "configuration file of the client").hide(),
+    Opt::value(
+        "config-file",
+        Some('c'),
+        "path",
+        "configuration file of the client (default: config in the base directory)",
+    ),
     Opt::switch("timings", Some('t'), "accepted, without effect").hide(),
     Opt::value("chain", None, "hash|tag", "chain to act on (default: main)"),
     Opt::value("block", Some('b'), "hash|level|tag", "block on which commands look at the chain (default: head)"),
@@ -29,8 +45,8 @@ pub const GLOBALS: &[Opt] = &[
     Opt::value("port", Some('P'), "number", "old way to give the port of the endpoint").hide(),
     Opt::switch("tls", Some('S'), "old way to ask for https").hide(),
     Opt::value("media-type", Some('m'), "json|binary|any", "accepted; answers are asked for in JSON"),
-    Opt::value("remote-signer", Some('R'), "uri", "remote signer").hide(),
-    Opt::value("password-filename", Some('f'), "path", "file with passwords of encrypted keys").hide(),
+    REMOTE_SIGNER,
+    PASSWORD_FILE,
     Opt::value("mode", Some('M'), "client", "only client is known").hide(),
 ];
 

@@ -106,7 +106,7 @@ pub fn commands() -> Vec<Command> {
         Command::new(RECORD, "remember smart rollup <new> <src>", &[FORCE], "Add a smart rollup to the wallet.", |i| {
             Box::pin(remember(i))
         }),
-        Command::new(RECORD, "forget smart rollup <name>", &[FORCE], "Remove a smart rollup from the wallet.", |i| {
+        Command::new(RECORD, "forget smart rollup <name>", &[], "Remove a smart rollup from the wallet.", |i| {
             Box::pin(forget(i))
         }),
         Command::new(
@@ -180,7 +180,7 @@ async fn originate(invocation: Invocation) -> Result<(), CliError> {
     let alias = invocation.param("alias").to_owned();
     check_new::<SmartRollups>(&context, &invocation, &alias, "smart rollup")?;
     let pvm_kind: PvmKind = invocation.parse_param("smart_rollup_kind")?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     let parameters_ty = invocation.read_param("parameters_type", parse_expression)?.expr;
     let kernel = kernel(pvm_kind, invocation.param("kernel"))?;
     let whitelist = invocation.read_option("whitelist", |text| {
@@ -203,7 +203,7 @@ async fn send_messages(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     // place 5 of the sentence
     let message = messages::parse(5, invocation.param("messages"))?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     operate::send(&context, &invocation, signer, AddMessages { message }).await?;
     Ok(())
 }
@@ -213,7 +213,7 @@ const ROLLUP: &str = "smart rollup address";
 async fn publish(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let rollup = context.rollup(&invocation, ROLLUP)?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     let commitment = Commitment {
         compressed_state: invocation.parse_param("compressed_state")?,
         inbox_level: soru_tezos::scalar::Level(invocation.read_param("inbox_level", |text| {
@@ -232,7 +232,7 @@ async fn cement(invocation: Invocation) -> Result<(), CliError> {
     if !invocation.param("commitment").is_empty() {
         invocation.parse_param::<CommitmentHash>("commitment")?;
     }
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     operate::send(&context, &invocation, signer, Cement { rollup }).await?;
     Ok(())
 }
@@ -241,7 +241,7 @@ async fn timeout(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let rollup = context.rollup(&invocation, ROLLUP)?;
     let (one, other) = (context.address(&invocation, "staker1")?, context.address(&invocation, "staker2")?);
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     let games = context.rpc.games(context.block, &rollup, &one).await.map_err(rpc_failed)?;
     let stakers = Stakers::new(one, other);
     if !games.iter().any(|game| game.stakers == stakers) {
@@ -254,7 +254,7 @@ async fn timeout(invocation: Invocation) -> Result<(), CliError> {
 async fn execute(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let rollup = context.rollup(&invocation, ROLLUP)?;
-    let signer = context.signer(&invocation, "source")?;
+    let signer = context.signer(&invocation, "source").await?;
     let cemented_commitment = invocation.read_param("cemented commitment", |text| {
         text.parse::<CommitmentHash>()
             .map_err(|error| format!("Parameter '{text}' is not a valid B58-encoded rollup commitment hash\n{error}"))
@@ -272,7 +272,7 @@ async fn recover(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let rollup = context.rollup(&invocation, ROLLUP)?;
     let staker = context.address(&invocation, "staker")?;
-    let signer = context.signer(&invocation, "src")?;
+    let signer = context.signer(&invocation, "src").await?;
     operate::send(&context, &invocation, signer, RecoverBond { rollup, staker }).await?;
     Ok(())
 }
@@ -287,13 +287,13 @@ async fn list_all(invocation: Invocation) -> Result<(), CliError> {
 
 async fn remember(invocation: Invocation) -> Result<(), CliError> {
     let rollup: SmartRollupAddress = invocation.parse_param("src")?;
-    super::context::wallet(&invocation)
+    super::context::wallet(&invocation)?
         .remember::<SmartRollups>(invocation.param("new"), rollup, invocation.switch("force"))
         .map_err(|error| CliError::Usage(error.to_string()))
 }
 
 async fn forget(invocation: Invocation) -> Result<(), CliError> {
-    super::context::wallet(&invocation)
+    super::context::wallet(&invocation)?
         .forget::<SmartRollups>(invocation.param("name"))
         .map_err(|error| CliError::Usage(error.to_string()))
 }
@@ -302,11 +302,11 @@ async fn forget_all(invocation: Invocation) -> Result<(), CliError> {
     if !invocation.switch("force") {
         return Err(CliError::Usage("this can only be used with option --force".to_owned()));
     }
-    super::context::wallet(&invocation).forget_all::<SmartRollups>().map_err(CliError::failed)
+    super::context::wallet(&invocation)?.forget_all::<SmartRollups>().map_err(CliError::failed)
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = super::context::wallet(&invocation);
+    let wallet = super::context::wallet(&invocation)?;
     for (alias, rollup) in wallet.aliases::<SmartRollups>().list().map_err(CliError::failed)? {
         println!("{alias}: {rollup}");
     }
@@ -314,7 +314,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 }
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = super::context::wallet(&invocation);
-    println!("{}", invocation.read_param("name", |text| wallet.aliases::<SmartRollups>().get(text))?);
+    let wallet = super::context::wallet(&invocation)?;
+    // the reference ends the line twice
+    println!("{}\n", invocation.read_param("name", |text| wallet.aliases::<SmartRollups>().get(text))?);
     Ok(())
 }

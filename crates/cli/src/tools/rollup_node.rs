@@ -1,6 +1,7 @@
 //! `octez-smart-rollup-node`: running the rollup node and writing its configuration (`spec/node.md` §1).
 
 use crate::client::context::{endpoint, wallet};
+use crate::client::options::{PASSWORD_FILE, REMOTE_SIGNER};
 use crate::grammar::{CliError, Command, Invocation, Opt, Tool};
 use crate::shutdown;
 use soru_l1::wallet::Wallet;
@@ -15,6 +16,8 @@ const GLOBALS: &[Opt] = &[
         "path",
         "directory of the wallet with the operators' keys (default: TEZOS_CLIENT_DIR, else ~/.tezos-client)",
     ),
+    PASSWORD_FILE,
+    REMOTE_SIGNER,
     Opt::value("endpoint", Some('E'), "uri", "RPC of the layer 1 (default: http://localhost:8732)"),
     Opt::switch("log-requests", Some('l'), "log the requests to the layer 1"),
     Opt::value("protocol", Some('p'), "hash", "accepted, without effect").hide(),
@@ -101,7 +104,7 @@ fn options(invocation: &Invocation, wallet: &Wallet) -> Result<Options, CliError
 }
 
 async fn init(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = wallet(&invocation);
+    let wallet = wallet(&invocation)?;
     let (config, unused) = options(&invocation, &wallet)?.over(None).map_err(usage)?;
     warn_unused(&unused);
     let path = config_file(&invocation);
@@ -122,16 +125,11 @@ fn warn_unused<P: std::fmt::Debug>(unused: &[P]) {
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
     crate::logging::start(invocation.switch("log-requests"));
-    let wallet = wallet(&invocation);
+    let wallet = wallet(&invocation)?;
     let file = Config::load(&config_file(&invocation)).map_err(usage)?;
     let (config, unused) = options(&invocation, &wallet)?.over(file).map_err(usage)?;
     warn_unused(&unused);
-    let config = NodeConfig {
-        config,
-        data_dir: data_dir(&invocation),
-        endpoint: endpoint(&invocation),
-        base_dir: wallet.directory().to_owned(),
-    };
+    let config = NodeConfig { config, data_dir: data_dir(&invocation), endpoint: endpoint(&invocation)?, wallet };
     let shutdown = shutdown::token(&invocation);
     soru_node::run(config, async move { shutdown.cancelled().await }).await.map_err(CliError::failed)
 }

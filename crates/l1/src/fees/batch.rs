@@ -5,7 +5,7 @@ use crate::rpc::{BlockId, RpcClient, RpcError};
 use crate::wallet::{Signer, SignerError};
 use serde::Deserialize;
 use soru_tezos::hash::{BlockHash, OperationHash};
-use soru_tezos::key::PublicKeyHash;
+use soru_tezos::key::{PublicKeyHash, Scheme, Signature};
 use soru_tezos::operation::{ManagerBody, ManagerOperation, Operation, Reveal};
 use soru_tezos::receipt::{ManagerReceipt, OperationResult, SimulationResult};
 use soru_tezos::rpc_error::Trace;
@@ -313,7 +313,7 @@ fn check_fee(
     item: &Item,
     first: bool,
     fees: &FeeParameters,
-    scheme: soru_tezos::key::Scheme,
+    scheme: Scheme,
 ) -> Result<(), BatchError> {
     if content.fee > fees.fee_cap {
         return Err(BatchError::FeeCap { fee: content.fee, cap: fees.fee_cap });
@@ -365,6 +365,30 @@ pub async fn sign_and_check(
     {
         return Err(BatchError::Simulation { operation: Box::new(operation), result: Box::new(result), trace });
     }
+    let hash = operation.hash();
+    Ok(Signed { operation, hash, result })
+}
+
+/// Lets the node apply a prepared batch on trial, unsigned: the signature is made of zeros.
+///
+/// # Errors
+/// When the request fails, or an operation fails on trial.
+pub async fn simulate(
+    client: &RpcClient,
+    signer: &dyn Signer,
+    prepared: Prepared,
+    options: &BatchOptions,
+) -> Result<Signed, BatchError> {
+    let mut operation = prepared.operation;
+    let chain_id = client.chain_id().await?;
+    let result = client.simulate(options.at, &chain_id, &operation, true).await?;
+    if let Some(trace) = failure(&result.managers().collect::<Vec<_>>()) {
+        return Err(BatchError::Simulation { operation: Box::new(operation), result: Box::new(result), trace });
+    }
+    operation.signature = Some(match signer.public_key().scheme() {
+        Scheme::Bls => Signature::Bls([0; 96]),
+        _ => Signature::ZERO,
+    });
     let hash = operation.hash();
     Ok(Signed { operation, hash, result })
 }

@@ -6,7 +6,7 @@ mod limits;
 
 pub use batch::{
     BatchError, BatchOptions, Estimate, Item, LimitConstants, Prepared, Signed, inject, prepare_batch, sign,
-    sign_and_check,
+    sign_and_check, simulate,
 };
 pub use limits::{
     FeeParameters, SAFETY_GAS, SAFETY_STORAGE, burned_storage, consumed_gas, minimal_fee, safety_gas, set_minimal_fee,

@@ -75,15 +75,17 @@ impl<E: Entity> Aliases<E> {
         self.find(alias)?.ok_or_else(|| WalletError::NoAlias { entity: E::NAME, alias: alias.to_owned() })
     }
 
-    /// Fails when the alias exists with another value, unless `force`.
-    pub(super) fn check_new(&self, alias: &str, value: &E::Value, force: bool) -> Result<(), WalletError> {
+    /// Fails when the alias exists, be it with the same value, unless `force`.
+    pub(super) fn check_new(&self, alias: &str, force: bool) -> Result<(), WalletError> {
         if alias.is_empty() || alias.chars().any(|c| c.is_whitespace() || c.is_control() || c == ':') {
             return Err(WalletError::BadAlias { alias: alias.to_owned() });
         }
         match self.find(alias)? {
-            Some(current) if !force && current != *value => {
-                Err(WalletError::Exists { entity: E::NAME, alias: alias.to_owned(), current: E::show(&current) })
-            }
+            Some(current) if !force => Err(WalletError::Exists {
+                entity: E::NAME,
+                alias: alias.to_owned(),
+                current: (!E::SECRET).then(|| E::show(&current)),
+            }),
             _ => Ok(()),
         }
     }

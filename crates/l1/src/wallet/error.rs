@@ -1,6 +1,12 @@
 //! Why a wallet could not give or take something.
 
+use crate::rpc::RpcError;
 use std::path::PathBuf;
+
+fn current_value(current: &Option<String>) -> String {
+    // a line of its own, or the end of an indented one
+    current.as_ref().map_or_else(|| "  ".to_owned(), |current| format!("  The current value is {current}.\n"))
+}
 
 /// A failure of the wallet. Messages name the alias and the file.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +46,14 @@ pub enum WalletError {
         problem: String,
     },
     /// The alias exists.
-    #[error("The {entity} alias {alias} already exists.\n  The current value is {current}.\nUse --force to update")]
+    #[error("The {entity} alias {alias} already exists.\n{}Use --force to update", current_value(current))]
     Exists {
         /// What it names.
         entity: &'static str,
         /// The alias.
         alias: String,
-        /// Its value.
-        current: String,
+        /// Its value, unless it is a secret.
+        current: Option<String>,
     },
     /// An alias must not be empty, hold a separator or look like a value.
     #[error("'{alias}' cannot be an alias: use letters, digits and '_', '-', '.'")]
@@ -63,13 +69,51 @@ pub enum WalletError {
         /// The wallet.
         directory: PathBuf,
     },
-    /// The secret key is of a kind that cannot be used yet.
-    #[error("the secret key of {alias} is kept as '{scheme}:…', which is not supported yet: only 'unencrypted:…' is")]
+    /// The secret key is where Soru cannot reach.
+    #[error("the secret key of {alias} is kept as '{scheme}:…', which cannot be used: {} can", super::locator::SCHEMES)]
     UnsupportedLocator {
         /// The alias.
         alias: String,
         /// Scheme of its locator.
         scheme: String,
+    },
+    /// No password opens the key.
+    #[error("{tried} incorrect password attempts for {alias}: give the right one, or a file of them with -f")]
+    WrongPassword {
+        /// The alias.
+        alias: String,
+        /// How many passwords were asked for.
+        tried: u32,
+    },
+    /// The key is encrypted and nobody can be asked for its password.
+    #[error(
+        "the secret key of {alias} is encrypted, and none of the passwords given opens it: name a file of passwords with -f"
+    )]
+    NoPassword {
+        /// The alias.
+        alias: String,
+    },
+    /// The file of passwords cannot be read.
+    #[error("cannot read the passwords in {}: {problem}", path.display())]
+    Passwords {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        problem: std::io::Error,
+    },
+    /// A locator `remote:…` needs to know the signer.
+    #[error("the secret key of {alias} is at a remote signer: say which one with -R, or in TEZOS_SIGNER_HTTP_HOST")]
+    NoRemoteSigner {
+        /// The alias.
+        alias: String,
+    },
+    /// The remote signer did not answer as it should.
+    #[error("the remote signer of {alias} failed: {problem}")]
+    Remote {
+        /// The alias.
+        alias: String,
+        /// What went wrong.
+        problem: RpcError,
     },
     /// The secret key cannot be read.
     #[error("the secret key of {alias} cannot be read: {problem}")]

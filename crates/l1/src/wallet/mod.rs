@@ -1,11 +1,17 @@
 //! The wallet of the reference client: its files and their meaning (`spec/node.md` §10.4).
 
+mod access;
 mod aliases;
 mod error;
+mod locator;
+mod remote;
 mod signer;
 
+pub use access::{Access, AskPassword};
 pub use aliases::{Aliases, Entity};
 pub use error::WalletError;
+pub use locator::SecretKeyLocator;
+pub use remote::RemoteSigner;
 pub use signer::{MemorySigner, Signer, SignerError};
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +46,7 @@ entities! {
     /// Public keys.
     PublicKeys: PublicKeyEntry = "public key", "public_keys", secret false;
     /// Where secret keys are.
-    SecretKeys: SecretKeyLocator = "secret key", "secret_keys", secret true;
+    SecretKeys: SecretKeyLocator = "secret_key", "secret_keys", secret true;
     /// Contracts.
     Contracts: ContractHash = "contract", "contracts", secret false;
     /// Smart rollups.
@@ -86,63 +92,6 @@ impl Display for PublicKeyEntry {
     }
 }
 
-/// Where a secret key is: `unencrypted:edsk…`, `encrypted:edesk…`, `remote:…`, `http://…` and others.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SecretKeyLocator(String);
-
-impl SecretKeyLocator {
-    /// The locator of a key that is kept as it is.
-    pub fn unencrypted(key: &SecretKey) -> Self {
-        SecretKeyLocator(format!("unencrypted:{}", key.to_base58()))
-    }
-
-    /// The scheme: the part before the colon.
-    pub fn scheme(&self) -> &str {
-        self.0.split_once(':').map_or("unencrypted", |(scheme, _)| scheme)
-    }
-
-    /// The whole text. It may hold the secret itself.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn secret_key(&self, alias: &str) -> Result<SecretKey, WalletError> {
-        if self.scheme() != "unencrypted" {
-            let scheme = self.scheme().to_owned();
-            return Err(WalletError::UnsupportedLocator { alias: alias.to_owned(), scheme });
-        }
-        let text = self.0.strip_prefix("unencrypted:").unwrap_or(&self.0);
-        text.parse().map_err(|error: soru_tezos::sign::SecretKeyError| WalletError::BadSecretKey {
-            alias: alias.to_owned(),
-            // the text of the error would repeat the secret
-            problem: match error {
-                soru_tezos::sign::SecretKeyError::Text(_) => "it is not edsk…, spsk…, p2sk… or BLsk…".to_owned(),
-                other => other.to_string(),
-            },
-        })
-    }
-}
-
-impl From<String> for SecretKeyLocator {
-    fn from(text: String) -> Self {
-        SecretKeyLocator(text)
-    }
-}
-
-impl std::fmt::Debug for SecretKeyLocator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SecretKeyLocator({}:…)", self.scheme())
-    }
-}
-
-/// Messages must not show a secret.
-impl Display for SecretKeyLocator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:…", self.scheme())
-    }
-}
-
 /// What the wallet knows about an alias of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownAddress {
@@ -156,16 +105,23 @@ pub struct KnownAddress {
     pub secret_key: Option<SecretKeyLocator>,
 }
 
-/// A directory with the wallet's files.
+/// A directory with the wallet's files, and the means to reach keys that do not lie there plainly.
 #[derive(Debug, Clone)]
 pub struct Wallet {
     directory: PathBuf,
+    access: Arc<Access>,
 }
 
 impl Wallet {
     /// The wallet in a directory, which need not exist yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Wallet { directory: directory.into() }
+        Wallet { directory: directory.into(), access: Arc::default() }
+    }
+
+    /// The same with passwords or a remote signer.
+    #[must_use]
+    pub fn with_access(self, access: Access) -> Self {
+        Wallet { access: Arc::new(access), ..self }
     }
 
     /// The directory.
@@ -197,7 +153,7 @@ impl Wallet {
     pub fn remember<E: Entity>(&self, alias: &str, value: E::Value, force: bool) -> Result<(), WalletError> {
         let aliases = self.aliases::<E>();
         self.locked(|| {
-            aliases.check_new(alias, &value, force)?;
+            aliases.check_new(alias, force)?;
             aliases.put(alias, value)
         })
     }
@@ -219,19 +175,32 @@ impl Wallet {
         self.locked(|| self.aliases::<E>().clear())
     }
 
-    /// Keeps a key under an alias: its address, public key and secret key.
+    /// Keeps a key under an alias as it is: its address, public key and secret key.
     ///
     /// # Errors
     /// When the alias names another key and `force` is not given, and when a file cannot be used.
     pub fn add_secret_key(&self, alias: &str, key: &SecretKey, force: bool) -> Result<PublicKeyHash, WalletError> {
-        let public = key.public_key();
+        self.add_located_key(alias, &key.public_key(), SecretKeyLocator::unencrypted(key), force)
+    }
+
+    /// Keeps a key under an alias whose secret is where the locator says.
+    ///
+    /// # Errors
+    /// As [`Wallet::add_secret_key`].
+    pub fn add_located_key(
+        &self,
+        alias: &str,
+        public: &PublicKey,
+        locator: SecretKeyLocator,
+        force: bool,
+    ) -> Result<PublicKeyHash, WalletError> {
         let address = public.hash();
-        let locator = SecretKeyLocator::unencrypted(key);
+        let entry = PublicKeyEntry::Known { locator: locator.of_public_key(public), key: public.clone() };
         let (addresses, publics, secrets) = self.key_files();
         self.locked(|| {
-            secrets.check_new(alias, &locator, force)?;
-            addresses.check_new(alias, &address, force)?;
-            publics.put(alias, PublicKeyEntry::of(&public))?;
+            secrets.check_new(alias, force)?;
+            addresses.check_new(alias, force)?;
+            publics.put(alias, entry)?;
             addresses.put(alias, address)?;
             secrets.put(alias, locator)
         })?;
@@ -246,7 +215,7 @@ impl Wallet {
         let address = key.hash();
         let (addresses, publics, _) = self.key_files();
         self.locked(|| {
-            addresses.check_new(alias, &address, force)?;
+            addresses.check_new(alias, force)?;
             publics.put(alias, PublicKeyEntry::of(key))?;
             addresses.put(alias, address)
         })?;
@@ -361,23 +330,32 @@ impl Wallet {
         })
     }
 
-    /// The signer behind a command's argument, an alias or an address.
+    /// The signer behind a command's argument, an alias or an address. It may ask for a password, or a remote signer for its
+    /// public key.
     ///
     /// # Errors
     /// When the wallet has no secret key for it, or one that cannot be used.
-    pub fn signer(&self, text: &str) -> Result<Arc<dyn Signer>, WalletError> {
+    pub async fn signer(&self, text: &str) -> Result<Arc<dyn Signer>, WalletError> {
         let address = self.address(text)?;
         let no_key = || WalletError::NoSecretKey { who: text.to_owned(), directory: self.directory.clone() };
         // several aliases may name the address: take one whose secret key is known
         let known = self.known_addresses()?;
         let mut candidates = known.iter().filter(|known| known.address == address);
-        let (alias, locator) =
-            candidates.find_map(|known| Some((known.alias.as_str(), known.secret_key.as_ref()?))).ok_or_else(no_key)?;
-        let secret = locator.secret_key(alias)?;
-        if secret.public_key_hash() != address {
-            let problem = format!("it is the key of {}, not of {address}", secret.public_key_hash());
-            return Err(WalletError::BadSecretKey { alias: alias.to_owned(), problem });
+        let (known, locator) =
+            candidates.find_map(|known| Some((known, known.secret_key.as_ref()?))).ok_or_else(no_key)?;
+        let signer = self.access.signer(&known.alias, locator, known.public_key.clone()).await?;
+        if signer.address() != address {
+            let problem = format!("it is the key of {}, not of {address}", signer.address());
+            return Err(WalletError::BadSecretKey { alias: known.alias.clone(), problem });
         }
-        Ok(Arc::new(MemorySigner::new(secret)))
+        Ok(signer)
+    }
+
+    /// The signer of a key that is not in the wallet yet, for `import`.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub async fn signer_at(&self, alias: &str, locator: &SecretKeyLocator) -> Result<Arc<dyn Signer>, WalletError> {
+        self.access.signer(alias, locator, None).await
     }
 }

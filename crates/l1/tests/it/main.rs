@@ -6,4 +6,5 @@ mod fees;
 mod heads;
 mod recorded_fees;
 mod rpc;
+mod signers;
 mod wallet;

@@ -31,13 +31,13 @@ pub(super) struct Started {
 }
 
 pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
-    let NodeConfig { mut config, data_dir, endpoint, base_dir } = given;
+    let NodeConfig { mut config, data_dir, endpoint, wallet } = given;
     check_supported(&config)?;
     tracing::info!("Starting the smart rollup node");
     // what can fail here and now does so before layer 1 is waited for
     let lock = DataDirLock::acquire(&data_dir)?;
     let (listener, address) = bind(&config).await?;
-    let signers = signers(&config, &Wallet::new(base_dir))?;
+    let signers = signers(&config, &wallet).await?;
     let engine = FastEngine::new(FastConfig::default()).map_err(|e| NodeError::Engine(e.to_string()))?;
     let engine = engine.with_modules(Arc::new(ModuleDirectory::new(&data_dir)));
     let limits = Limits { answer: Duration::from_secs_f64(config.l1_rpc_timeout), ..Limits::default() };
@@ -140,14 +140,13 @@ async fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), NodeError> {
 }
 
 /// The operators' keys, each once.
-fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>>, NodeError> {
-    let keys = config.operators.by_key();
-    keys.keys()
-        .map(|key| {
-            let key = key.to_string();
-            wallet.signer(&key).map_err(|reason| NodeError::Operator { key, reason })
-        })
-        .collect()
+async fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>>, NodeError> {
+    let mut signers = Vec::new();
+    for key in config.operators.by_key().into_keys() {
+        let key = key.to_string();
+        signers.push(wallet.signer(&key).await.map_err(|reason| NodeError::Operator { key, reason })?);
+    }
+    Ok(signers)
 }
 
 /// Asks until layer 1 can be reached; an answer that is an error is final.

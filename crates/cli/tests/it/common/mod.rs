@@ -6,7 +6,7 @@ pub mod manual;
 
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -51,8 +51,16 @@ impl Ran {
 /// Runs a program to its end in `dir`, which is its home too; one that does not end in time is stopped.
 #[track_caller]
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, dir: &Path, words: &[S]) -> Ran {
-    let child = command(program, dir).args(words).stdin(Stdio::null()).spawn().unwrap();
+    run_fed(program, dir, words, "")
+}
+
+/// The same with something to read.
+#[track_caller]
+pub fn run_fed<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, dir: &Path, words: &[S], input: &str) -> Ran {
+    let mut child = command(program, dir).args(words).stdin(Stdio::piped()).spawn().unwrap();
     let id = child.id();
+    // a program that does not read has ended, or will
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let (done, output) = channel();
     std::thread::spawn(move || done.send(child.wait_with_output()));
     match output.recv_timeout(PATIENCE) {

@@ -22,7 +22,7 @@ pub fn observer(rollup: &str, data_dir: &Path, layer1: SocketAddr) -> NodeConfig
         config,
         data_dir: data_dir.to_owned(),
         endpoint: format!("http://{layer1}"),
-        base_dir: data_dir.to_owned(),
+        wallet: soru_l1::wallet::Wallet::new(data_dir),
     }
 }
 
