@@ -3,7 +3,7 @@
 use super::context::wallet;
 use super::options::FORCE;
 use crate::grammar::{CliError, Command, Invocation, Opt};
-use soru_l1::wallet::{Addresses, KnownAddress, SecretKeyLocator};
+use soru_l1::wallet::{Addresses, KnownAddress, SecretKeyLocator, WalletError};
 use soru_tezos::key::{PublicKey, PublicKeyHash, Scheme};
 use soru_tezos::sign::{EncryptedSecretKey, SecretKey};
 
@@ -87,7 +87,12 @@ async fn import(invocation: Invocation) -> Result<(), CliError> {
     let locator = SecretKeyLocator::from(uri);
     let (new, force) = (invocation.param("new"), invocation.switch("force"));
     let wallet = wallet(&invocation)?;
-    let signer = wallet.signer_at(new, &locator).await.map_err(usage)?;
+    let signer = wallet.signer_at(new, &locator).await.map_err(|error| match error {
+        WalletError::BadSecretKey { problem, .. } => {
+            usage(format!("The argument 'uri' is not a secret key: {problem}"))
+        }
+        other => usage(other),
+    })?;
     let address = wallet.add_located_key(new, signer.public_key(), locator, force).map_err(usage)?;
     println!("Tezos address added: {address}");
     Ok(())
