@@ -359,14 +359,17 @@ pub async fn sign_and_check(
     sign(signer, &mut operation).await?;
     let protocol = client.protocols(options.at).await?.next_protocol;
     let result = client.preapply(options.at, &protocol, &operation).await?;
-    let receipts: Vec<&ManagerReceipt> = result.managers().collect();
-    if !options.force
-        && let Some(trace) = failure(&receipts)
-    {
-        return Err(BatchError::Simulation { operation: Box::new(operation), result: Box::new(result), trace });
+    tried(operation, result, options.force)
+}
+
+/// An operation with the outcome of its trial, which must be good unless `force`.
+fn tried(operation: Operation, result: SimulationResult, force: bool) -> Result<Signed, BatchError> {
+    match failure(&result.managers().collect::<Vec<_>>()) {
+        Some(trace) if !force => {
+            Err(BatchError::Simulation { operation: Box::new(operation), result: Box::new(result), trace })
+        }
+        _ => Ok(Signed { hash: operation.hash(), operation, result }),
     }
-    let hash = operation.hash();
-    Ok(Signed { operation, hash, result })
 }
 
 /// Lets the node apply a prepared batch on trial, unsigned: the signature is made of zeros.
@@ -382,15 +385,11 @@ pub async fn simulate(
     let mut operation = prepared.operation;
     let chain_id = client.chain_id().await?;
     let result = client.simulate(options.at, &chain_id, &operation, true).await?;
-    if let Some(trace) = failure(&result.managers().collect::<Vec<_>>()) {
-        return Err(BatchError::Simulation { operation: Box::new(operation), result: Box::new(result), trace });
-    }
     operation.signature = Some(match signer.public_key().scheme() {
         Scheme::Bls => Signature::Bls([0; 96]),
         _ => Signature::ZERO,
     });
-    let hash = operation.hash();
-    Ok(Signed { operation, hash, result })
+    tried(operation, result, options.force)
 }
 
 /// Gives a signed operation to the node.
