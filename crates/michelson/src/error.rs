@@ -198,7 +198,8 @@ pub enum Problem {
         wrong_type: Micheline,
     },
     InconsistentTypes {
-        location: Location,
+        /// Nothing for a type that no script holds: it came with a value.
+        location: Option<Location>,
         first: Micheline,
         other: Micheline,
     },
@@ -584,7 +585,7 @@ impl Problem {
             Self::InconsistentTypes { location, first, other } => (
                 "michelson_v1.inconsistent_types",
                 P,
-                json!({ "loc": location, "first_type": first, "other_type": other }),
+                json!({ "loc": location.map_or(-1, i64::from), "first_type": first, "other_type": other }),
             ),
             Self::InconsistentTypeSizes { first, other } => (
                 "michelson_v1.inconsistent_type_sizes",

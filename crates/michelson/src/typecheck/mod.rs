@@ -126,7 +126,7 @@ impl<'a> Typer<'a> {
         if found == wanted {
             return Ok(());
         }
-        Err(ScriptError { trace: differences(location, found, wanted) })
+        Err(ScriptError { trace: differences(Some(location), found, wanted) })
     }
 
     /// Refuses stacks that differ.

@@ -3,8 +3,8 @@
 use super::{Kind, Type};
 use crate::error::{Location, Problem};
 
-/// The errors about two types that differ, the outermost first.
-pub fn differences(location: Location, first: &Type, other: &Type) -> Vec<Problem> {
+/// The errors about two types that differ, the outermost first. Without a location neither type stands in a script.
+pub fn differences(location: Option<Location>, first: &Type, other: &Type) -> Vec<Problem> {
     let inconsistent = |first: &Type, other: &Type| Problem::InconsistentTypes {
         location,
         first: first.to_micheline(),
@@ -61,7 +61,7 @@ mod tests {
             Problem::InconsistentTypeSizes { first, other } => format!("{first} / {other}"),
             other => other.to_string(),
         };
-        differences(0, &of(first), &of(other)).into_iter().map(show).collect()
+        differences(None, &of(first), &of(other)).into_iter().map(show).collect()
     }
 
     #[test]
