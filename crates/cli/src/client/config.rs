@@ -119,13 +119,17 @@ fn path(invocation: &Invocation) -> PathBuf {
     invocation.option("config-file").map_or_else(in_wallet, PathBuf::from)
 }
 
-/// The configuration, if there is a file. One that was named must exist.
+/// The configuration beside the wallet, if there is one, for programs whose own `--config-file` is another file.
+pub fn beside_wallet(invocation: &Invocation) -> Result<Option<ConfigFile>, CliError> {
+    let path = super::context::base_dir_option(invocation).join("config");
+    if path.exists() { ConfigFile::read(&path).map(Some) } else { Ok(None) }
+}
+
+/// The configuration of a client command, if there is a file. One that was named must exist.
 pub fn load(invocation: &Invocation) -> Result<Option<ConfigFile>, CliError> {
     let path = path(invocation);
-    match path.exists() || invocation.option("config-file").is_some() {
-        true => ConfigFile::read(&path).map(Some),
-        false => Ok(None),
-    }
+    let named = invocation.option("config-file").is_some();
+    if named || path.exists() { ConfigFile::read(&path).map(Some) } else { Ok(None) }
 }
 
 /// The file, or what holds without, under the command line's options.

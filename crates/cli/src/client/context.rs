@@ -1,6 +1,6 @@
 //! What every client command needs: the node's address, the wallet, and the client's own options.
 
-use super::config;
+use super::config::{self, ConfigFile};
 use crate::grammar::{CliError, Invocation};
 use soru_l1::rpc::{BlockId, RpcClient, RpcError};
 use soru_l1::wallet::{Access, Signer, Wallet, WalletError};
@@ -34,13 +34,11 @@ pub fn names_endpoint(invocation: &Invocation) -> bool {
 }
 
 /// The endpoint: from the command line, else from the configuration file, else the default.
-pub fn endpoint(invocation: &Invocation) -> Result<String, CliError> {
-    if !names_endpoint(invocation)
-        && let Some(endpoint) = config::load(invocation)?.and_then(|config| config.endpoint())
-    {
-        return Ok(endpoint);
+pub fn endpoint(invocation: &Invocation, config: Option<&ConfigFile>) -> String {
+    match config.and_then(ConfigFile::endpoint) {
+        Some(endpoint) if !names_endpoint(invocation) => endpoint,
+        _ => endpoint_option(invocation),
     }
-    Ok(endpoint_option(invocation))
 }
 
 /// The endpoint an invocation names with `-E`, or with the old `-A`, `-P`, `-S`.
@@ -65,11 +63,15 @@ pub fn base_dir_option(invocation: &Invocation) -> PathBuf {
         .unwrap_or_else(|| crate::tools::sandbox::home().join(".tezos-client"))
 }
 
+/// The wallet of a client command.
+pub fn wallet(invocation: &Invocation) -> Result<Wallet, CliError> {
+    wallet_of(invocation, config::load(invocation)?.as_ref())
+}
+
 /// The wallet with the passwords of `-f` and the signer of `-R`; what the command line does not say, the configuration file
 /// may.
-pub fn wallet(invocation: &Invocation) -> Result<Wallet, CliError> {
-    let config = config::load(invocation)?;
-    let directory = match (invocation.option("base-dir"), &config) {
+pub fn wallet_of(invocation: &Invocation, config: Option<&ConfigFile>) -> Result<Wallet, CliError> {
+    let directory = match (invocation.option("base-dir"), config) {
         (None, Some(config)) => config.base_dir.clone(),
         _ => base_dir_option(invocation),
     };
@@ -78,7 +80,7 @@ pub fn wallet(invocation: &Invocation) -> Result<Wallet, CliError> {
     if let Some(file) = invocation
         .option("password-filename")
         .map(PathBuf::from)
-        .or_else(|| config.as_ref()?.password_filename.clone())
+        .or_else(|| config?.password_filename.clone())
         .filter(|file| file.exists())
     {
         access = access.with_password_file(&file).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -86,7 +88,7 @@ pub fn wallet(invocation: &Invocation) -> Result<Wallet, CliError> {
     if let Some(signer) = invocation
         .option("remote-signer")
         .map(str::to_owned)
-        .or_else(|| config?.remote_signer)
+        .or_else(|| config?.remote_signer.clone())
         .or_else(signer_of_environment)
     {
         access = access.with_remote_signer(signer);
@@ -107,17 +109,15 @@ fn signer_of_environment() -> Option<String> {
 impl Context {
     /// Reads the surroundings from the options.
     pub fn new(invocation: &Invocation) -> Result<Context, CliError> {
-        let endpoint = endpoint(invocation)?;
+        let config = config::load(invocation)?;
+        let endpoint = endpoint(invocation, config.as_ref());
         let rpc = RpcClient::new(&endpoint).map_err(|error| CliError::option("endpoint", &endpoint, error))?;
         let wait = invocation.read_option("wait", |text| match text {
             "none" => Ok(None),
             number => number.parse().map(Some).map_err(|_| "give a number of blocks, or none"),
         })?;
-        let wait = match wait {
-            Some(wait) => wait,
-            None => config::load(invocation)?
-                .map_or(Some(0), |config| config.confirmations.and_then(|blocks| u32::try_from(blocks).ok())),
-        };
+        let configured = |config: &ConfigFile| config.confirmations.and_then(|blocks| u32::try_from(blocks).ok());
+        let wait = wait.unwrap_or_else(|| config.as_ref().map_or(Some(0), configured));
         if let Some(protocol) = invocation.option("protocol") {
             check_protocol(protocol)?;
         }
@@ -129,7 +129,7 @@ impl Context {
             crate::logging::start(true);
         }
         let tool = invocation.tool.clone();
-        Ok(Context { rpc, wallet: wallet(invocation)?, wait, block, tool })
+        Ok(Context { rpc, wallet: wallet_of(invocation, config.as_ref())?, wait, block, tool })
     }
 
     /// The address in a parameter.

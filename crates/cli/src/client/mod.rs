@@ -2,7 +2,7 @@
 //! (`spec/node.md` §10).
 
 mod chain;
-mod config;
+pub mod config;
 mod confirm;
 pub mod context;
 mod contracts;

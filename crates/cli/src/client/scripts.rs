@@ -6,6 +6,7 @@ use crate::grammar::{CliError, Command, Invocation, Opt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Digest;
+use soru_l1::fees::LimitConstants;
 use soru_l1::wallet::PublicKeys;
 use soru_michelson::syntax::{parse_expression, parse_script, print};
 use soru_tezos::base58;
@@ -130,12 +131,8 @@ async fn gas_limit(context: &Context, invocation: &Invocation) -> Result<Value, 
     match invocation.parse_option::<u64>("gas")? {
         Some(units) => Ok(json!(units.to_string())),
         None => {
-            let constants: Value = context
-                .rpc
-                .get(&format!("/chains/main/blocks/{}/context/constants", context.block))
-                .await
-                .map_err(rpc_failed)?;
-            Ok(constants["hard_gas_limit_per_operation"].clone())
+            let constants: LimitConstants = context.rpc.constants(context.block).await.map_err(rpc_failed)?;
+            Ok(json!(constants.hard_gas_limit_per_operation))
         }
     }
 }

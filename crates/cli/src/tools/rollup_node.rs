@@ -1,6 +1,7 @@
 //! `octez-smart-rollup-node`: running the rollup node and writing its configuration (`spec/node.md` §1).
 
-use crate::client::context::{endpoint, wallet};
+use crate::client::config::beside_wallet;
+use crate::client::context::{endpoint, wallet_of};
 use crate::client::options::{PASSWORD_FILE, REMOTE_SIGNER};
 use crate::grammar::{CliError, Command, Invocation, Opt, Tool};
 use crate::shutdown;
@@ -104,7 +105,7 @@ fn options(invocation: &Invocation, wallet: &Wallet) -> Result<Options, CliError
 }
 
 async fn init(invocation: Invocation) -> Result<(), CliError> {
-    let wallet = wallet(&invocation)?;
+    let wallet = wallet_of(&invocation, beside_wallet(&invocation)?.as_ref())?;
     let (config, unused) = options(&invocation, &wallet)?.over(None).map_err(usage)?;
     warn_unused(&unused);
     let path = config_file(&invocation);
@@ -125,11 +126,17 @@ fn warn_unused<P: std::fmt::Debug>(unused: &[P]) {
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
     crate::logging::start(invocation.switch("log-requests"));
-    let wallet = wallet(&invocation)?;
+    let client = beside_wallet(&invocation)?;
+    let wallet = wallet_of(&invocation, client.as_ref())?;
     let file = Config::load(&config_file(&invocation)).map_err(usage)?;
     let (config, unused) = options(&invocation, &wallet)?.over(file).map_err(usage)?;
     warn_unused(&unused);
-    let config = NodeConfig { config, data_dir: data_dir(&invocation), endpoint: endpoint(&invocation)?, wallet };
+    let config = NodeConfig {
+        config,
+        data_dir: data_dir(&invocation),
+        endpoint: endpoint(&invocation, client.as_ref()),
+        wallet,
+    };
     let shutdown = shutdown::token(&invocation);
     soru_node::run(config, async move { shutdown.cancelled().await }).await.map_err(CliError::failed)
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod batcher;
+mod client_config;
 mod clients;
 mod codec;
 mod common;
