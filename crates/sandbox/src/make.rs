@@ -94,6 +94,7 @@ pub fn next_block(recipe: &Recipe<'_>, baker: &Baker) -> Result<MadeBlock, Sandb
     let header = block::seal(
         &Parts {
             level,
+            protocol: ledger.protocol,
             proto: after.activations(level),
             predecessor: predecessor.hash,
             timestamp,

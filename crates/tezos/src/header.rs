@@ -90,21 +90,9 @@ pub enum ToggleVote {
     Pass,
 }
 
-impl Encode for ToggleVote {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(*self as u8);
-    }
-}
-
-impl Decode for ToggleVote {
-    fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        let at = reader.clone();
-        match reader.byte("votes of a block")? {
-            0 => Ok(ToggleVote::On),
-            1 => Ok(ToggleVote::Off),
-            2 => Ok(ToggleVote::Pass),
-            tag => Err(at.error("votes of a block", Problem::Tag(tag))),
-        }
+impl ToggleVote {
+    fn of_bits(bits: u8) -> Option<ToggleVote> {
+        [ToggleVote::On, ToggleVote::Off, ToggleVote::Pass].get(usize::from(bits)).copied()
     }
 }
 
@@ -120,8 +108,12 @@ pub struct Contents {
     /// Hash of a nonce that will be revealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed_nonce_hash: Option<NonceHash>,
-    /// Vote of the baker.
+    /// Vote of the baker on the subsidy of liquidity baking.
     pub liquidity_baking_toggle_vote: ToggleVote,
+    /// Vote of the baker on adaptive issuance, in the protocols 018 to 023. A vote for it leaves no trace in the bytes:
+    /// what is decoded from them has none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive_issuance_vote: Option<ToggleVote>,
 }
 
 impl Encode for Contents {
@@ -130,18 +122,32 @@ impl Encode for Contents {
         self.payload_round.encode(out);
         self.proof_of_work_nonce.encode(out);
         put_option(out, self.seed_nonce_hash.as_ref());
-        self.liquidity_baking_toggle_vote.encode(out);
+        let other = self.adaptive_issuance_vote.map_or(0, |vote| vote as u8);
+        out.push(self.liquidity_baking_toggle_vote as u8 | other << 2);
     }
 }
 
 impl Decode for Contents {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        let payload_hash = Decode::decode(reader)?;
+        let payload_round = Decode::decode(reader)?;
+        let proof_of_work_nonce = Decode::decode(reader)?;
+        let seed_nonce_hash = Decode::decode(reader)?;
+        let at = reader.clone();
+        let votes = reader.byte("votes of a block")?;
+        let unknown = || at.error("votes of a block", Problem::Tag(votes));
+        let liquidity_baking_toggle_vote = ToggleVote::of_bits(votes & 3).ok_or_else(unknown)?;
+        let adaptive_issuance_vote = match votes >> 2 {
+            0 => None,
+            bits => Some(ToggleVote::of_bits(bits).ok_or_else(unknown)?),
+        };
         Ok(Contents {
-            payload_hash: Decode::decode(reader)?,
-            payload_round: Decode::decode(reader)?,
-            proof_of_work_nonce: Decode::decode(reader)?,
-            seed_nonce_hash: Decode::decode(reader)?,
-            liquidity_baking_toggle_vote: Decode::decode(reader)?,
+            payload_hash,
+            payload_round,
+            proof_of_work_nonce,
+            seed_nonce_hash,
+            liquidity_baking_toggle_vote,
+            adaptive_issuance_vote,
         })
     }
 }

@@ -1,12 +1,14 @@
-//! The constants of the protocol (`spec/protocol.md` §8): the complete object of 025 with its JSON, presets, and
-//! overriding single keys.
+//! The constants of the protocol (`spec/protocol.md` §8): the complete object of 025 with its JSON, the
+//! shapes of older protocols, presets, and overriding single keys.
 
 mod fixed;
+mod older;
 mod overrides;
 mod parametric;
 mod presets;
 
 pub use fixed::{Fixed, MAX_MESSAGES_PER_LEVEL, MAX_OPERATION_SIZE, MAX_WRAPPED_PROOF_SIZE, MESSAGE_SIZE_LIMIT};
+pub use older::shown_by;
 pub use overrides::ConstantsError;
 pub use parametric::*;
 pub use presets::{Preset, UnknownPreset, mainnet_rollup, reference_sandbox};

@@ -2,7 +2,9 @@
 
 use crate::common;
 use serde_json::Value;
-use soru_protocol::constants::{Constants, Parametric, reference_sandbox};
+use soru_protocol::constants::{Constants, Parametric, reference_sandbox, shown_by};
+use soru_protocol::protocol::Protocol;
+use std::collections::BTreeSet;
 
 fn check(name: &str, activation: &Value, answer: &Value) {
     let mut chosen = activation.clone();
@@ -32,4 +34,36 @@ fn all_recorded_networks() {
         }
     }
     assert!(seen > 10, "only {seen} networks");
+}
+
+/// All names of an object and of those in it.
+fn names(value: &Value, all: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        all.insert(name.clone());
+        names(value, all);
+    }
+}
+
+/// As many different names as the encodings of each protocol have, without those of what is not chosen here (seed,
+/// dictator, the canonical rollup of 025).
+#[test]
+fn older_protocols_have_their_own_names() {
+    let constants = serde_json::to_value(Constants::of(reference_sandbox())).unwrap();
+    assert_eq!(shown_by(Protocol::Ushuaia, constants.clone()), constants);
+    let expected = [91, 92, 101, 112, 112, 112, 117, 117, 117, 125];
+    for (protocol, expected) in Protocol::ALL.into_iter().zip(expected) {
+        let shown = shown_by(protocol, constants.clone());
+        let mut all = BTreeSet::new();
+        names(&shown, &mut all);
+        assert_eq!(all.len(), expected, "{protocol:?}");
+        // what clients read is there in each of them
+        for name in
+            ["hard_gas_limit_per_operation", "minimal_block_delay", "cost_per_byte", "smart_rollup_stake_amount"]
+        {
+            assert_eq!(shown[name], constants[name], "{protocol:?} {name}");
+        }
+    }
+    let mumbai = shown_by(Protocol::Mumbai, constants);
+    assert!(mumbai["dal_parametric"]["availability_threshold"].is_number());
+    assert_eq!(mumbai["ratio_of_frozen_deposits_slashed_per_double_endorsement"]["denominator"], 2);
 }

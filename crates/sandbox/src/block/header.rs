@@ -1,6 +1,7 @@
 //! Headers: hashes of operations and payload, proof of work, signature (`spec/protocol.md` §2.7, §2.9).
 
 use crate::error::SandboxError;
+use soru_protocol::protocol::Protocol;
 use soru_tezos::blake2b;
 use soru_tezos::codec::{Encode, FixedHex};
 use soru_tezos::hash::{
@@ -46,6 +47,8 @@ impl Baker {
 pub struct Parts<'a> {
     /// The level.
     pub level: Level,
+    /// The protocol that makes the block.
+    pub protocol: Protocol,
     /// How many protocols were activated.
     pub proto: u8,
     /// The block before.
@@ -85,6 +88,9 @@ pub fn seal(parts: &Parts<'_>, baker: &Baker, chain: &ChainId) -> Result<Header,
         proof_of_work_nonce: FixedHex(parts.fork.to_be_bytes()),
         seed_nonce_hash: parts.seed_nonce_hash,
         liquidity_baking_toggle_vote: ToggleVote::Pass,
+        adaptive_issuance_vote: (Protocol::Oxford..=Protocol::Seoul)
+            .contains(&parts.protocol)
+            .then_some(ToggleVote::Pass),
     };
     let mut unsigned = shell.to_bytes();
     contents.encode(&mut unsigned);

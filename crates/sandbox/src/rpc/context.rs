@@ -6,8 +6,9 @@ use super::{contracts, rollups};
 use crate::block::{self, level_info};
 use crate::ledger::Ledger;
 use crate::ledger::errors::permanent;
+use serde::Serialize;
 use serde_json::json;
-use soru_protocol::constants::Constants;
+use soru_protocol::constants::{Constants, shown_by};
 use soru_tezos::block::Block;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::scalar::{Level, Mutez};
@@ -27,10 +28,18 @@ pub fn of_ledger(ledger: &Ledger, path: &[&str], request: &Request) -> Option<An
     }
 }
 
+/// Constants in the shape of the block's protocol.
+fn constants(ledger: &Ledger, constants: &impl Serialize) -> Answer {
+    match serde_json::to_value(constants) {
+        Ok(value) => Answer::json(&shown_by(ledger.protocol, value)),
+        Err(error) => Answer::failure(format!("cannot write the constants: {error}")),
+    }
+}
+
 fn small(ledger: &Ledger, block: &Block, path: &[&str]) -> Answer {
     match path {
-        ["constants"] => Answer::json(&Constants::of(ledger.constants.as_ref().clone())),
-        ["constants", "parametric"] => Answer::json(ledger.constants.as_ref()),
+        ["constants"] => constants(ledger, &Constants::of(ledger.constants.as_ref().clone())),
+        ["constants", "parametric"] => constants(ledger, ledger.constants.as_ref()),
         ["constants", "errors"] => Answer::json(&json!(null)),
         ["delegates"] => Answer::json(&delegates(ledger)),
         ["delegates", delegate, rest @ ..] => match delegate.parse::<PublicKeyHash>() {

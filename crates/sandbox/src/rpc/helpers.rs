@@ -214,6 +214,7 @@ fn preapply_block(job: &Job<'_>) -> Result<Answer, Answer> {
     let level = job.block.level().after(1);
     let parts = block::Parts {
         level,
+        protocol: job.ledger.protocol,
         proto: job.ledger.activations(level),
         predecessor: job.block.hash,
         timestamp: make::next_timestamp(job.block, job.node.time()),

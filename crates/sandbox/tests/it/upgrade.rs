@@ -63,7 +63,13 @@ async fn every_protocol_starts() {
     for protocol in Protocol::ALL {
         let directory = tempfile::tempdir().unwrap();
         let layer1 = Layer1::start(SandboxConfig { protocol, ..manual(directory.path()) }).await;
-        assert_eq!(layer1.bake().await["protocol"], protocol.hash_text());
+        let block = layer1.bake().await;
+        assert_eq!(block["protocol"], protocol.hash_text());
+        let votes_on_issuance = (Protocol::Oxford..=Protocol::Seoul).contains(&protocol);
+        assert_eq!(block["header"]["adaptive_issuance_vote"].is_string(), votes_on_issuance, "{protocol:?}");
+        let constants = layer1.value(&format!("{HEAD}/context/constants")).await;
+        assert_eq!(constants["preserved_cycles"].is_number(), protocol <= Protocol::Oxford, "{protocol:?}");
+        assert_eq!(constants["smart_rollup_private_enable"].is_boolean(), protocol >= Protocol::Oxford);
         layer1.sandbox.stop().await;
     }
 }
