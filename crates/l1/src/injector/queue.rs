@@ -353,6 +353,11 @@ impl Queue {
         }
     }
 
+    /// All operations that are known: those that wait, are under way, or were included and are remembered.
+    pub fn operations(&self) -> impl Iterator<Item = &Waiting> {
+        self.known.keys().filter_map(|id| self.operation(id))
+    }
+
     /// Operations that wait, in order.
     pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values()
