@@ -77,7 +77,10 @@ pub enum NodeError {
         stake: Mutez,
     },
     /// The operator may not stake on a private rollup.
-    #[error("The operator {0} is not in the whitelist of the rollup.")]
+    #[error(
+        "The operator is not in the whitelist. Please restart the rollup node in bailout mode if you still have stakes. \
+         ({0})"
+    )]
     NotInWhitelist(String),
     /// An operator in bailout mode has nothing to recover.
     #[error("The operator does not has any stake. ({0} is not staked on the rollup, so there is no bond to recover.)")]

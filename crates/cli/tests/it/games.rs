@@ -372,9 +372,7 @@ fn bailout_without_stake_is_refused() {
     if !wanted() {
         return;
     }
-    let arena = Arena::new(ECHO, json!({}));
-    let words =
-        ["node", "-d", "w", "-E", &arena.layer1.endpoint, "run", "bailout", "for", "game", "with", "operators", "b1"];
-    let words = [&words[..], &["--data-dir", "bailout", "--rpc-port", "0"]].concat();
-    run(SORU, &arena.layer1.dir(), &words).fails_saying(&["does not has any stake"]);
+    let mut arena = Arena::new(ECHO, json!({}));
+    let bailing = arena.admit("b1", "bailout", &[]);
+    arena.run(bailing).fails_saying(&["does not has any stake"]);
 }

@@ -11,6 +11,7 @@ mod crashes;
 mod demo;
 mod games;
 mod keys;
+mod outbox;
 mod page;
 mod preimage;
 mod pvm;

@@ -1,18 +1,20 @@
 //! What the node is told: its configuration file, the command line's options, and how both combine
 //! (`spec/node.md` §1.3, §1.4, §1.6, §2, §3).
 
+mod filters;
 mod mode;
 mod operators;
 mod options;
 mod parts;
 mod settings;
 
+pub use filters::{Among, Any, OutboxFilter, TransactionFilter};
 pub use mode::{Mode, OperationKind, Purpose};
 pub use operators::{OperatorArgument, Operators};
 pub use options::Options;
 pub use parts::{
     AclEntry, AclKind, AclRules, Batcher, CommitOn, Cors, FailurePoint, FeeSettings, GcParameters, HistoryMode,
-    Injector, LoserMode, OutboxFilter, Telemetry, WrongDalParameters,
+    Injector, LoserMode, Telemetry, WrongDalParameters,
 };
 pub use settings::{Config, Display};
 

@@ -398,14 +398,6 @@ impl FromStr for LoserMode {
     }
 }
 
-/// Which outbox messages the node executes by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutboxFilter {
-    /// Filter on transactions.
-    pub transaction: serde_json::Value,
-}
-
 /// Where traces go. Kept and shown; this node sends none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ use soru_l1::rpc::RpcError;
 use soru_tezos::block::Block;
 use soru_tezos::hash::BlockHash;
 use soru_tezos::header::MonitoredHead;
+use soru_tezos::rollup::WhitelistUpdate;
 use soru_tezos::scalar::Level;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,6 +54,7 @@ pub(super) async fn follow(
     // the first head came at startup; later, a head again when something that can pass kept it from being reached
     let mut again = node.status().last_head;
     let mut pause = Duration::ZERO;
+    let mut events = vec![];
     loop {
         let head = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -60,8 +62,9 @@ pub(super) async fn follow(
             Some(head) = later(&again, pause) => head,
         };
         node.status_mut().last_head = Some(head.clone());
-        again = match on_head(node, &head, stop).await {
-            Ok(events) => {
+        again = match on_head(node, &head, &mut events, stop).await {
+            Ok(()) => {
+                let events = std::mem::take(&mut events);
                 if node.status_mut().stopped.take().is_some() {
                     tracing::info!("Processing blocks again");
                 }
@@ -116,14 +119,14 @@ fn has_recovered(node: &Node, events: &[RollupEvent]) -> bool {
     node.config.mode == Mode::Bailout && events.iter().any(recovered)
 }
 
-/// Processes all blocks up to a head. Gives what happened in them.
+/// Processes all blocks up to a head. What happened in them is added to `events`, even if the head is not reached.
 async fn on_head(
     node: &Arc<Node>,
     head: &MonitoredHead,
+    events: &mut Vec<RollupEvent>,
     stop: &CancellationToken,
-) -> Result<Vec<RollupEvent>, Failure> {
+) -> Result<(), Failure> {
     let genesis = node.store.metadata().genesis_info.level;
-    let mut events = vec![];
     let head = if node.config.l1_monitor_finalized {
         finalized_of(node, head, genesis).await?
     } else {
@@ -132,14 +135,14 @@ async fn on_head(
     let old = node.store.head()?;
     let old_level = old.as_ref().map_or(genesis.before(1), |old| old.level);
     if head.level < genesis {
-        return Ok(events);
+        return Ok(());
     }
     if head.level < old_level && node.store.hash_of_level(head.level)? == Some(head.hash) {
         tracing::info!("Layer 1 is at level {}, behind the node's {old_level}: waiting", head.level);
-        return Ok(events);
+        return Ok(());
     }
     if old.is_some_and(|old| old.hash == head.hash) {
-        return Ok(events);
+        return Ok(());
     }
     if head.level.since(old_level) > 1 {
         tracing::info!("Catching up on {} levels", head.level.since(old_level));
@@ -177,8 +180,7 @@ async fn on_head(
             Fetched::New(block) => events.extend(process(node, block, flush).await?),
         }
     }
-    check_whitelist(node, head.hash, &events).await?;
-    Ok(events)
+    check_whitelist(node, events)
 }
 
 /// What of a head matters here.
@@ -210,15 +212,19 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// After an update of the whitelist, the operator must still be in it (`spec/node.md` §3.3).
-async fn check_whitelist(node: &Arc<Node>, head: BlockHash, events: &[RollupEvent]) -> Result<(), Failure> {
-    let updated = |event: &RollupEvent| matches!(event, RollupEvent::Executed { whitelist_update: true, .. });
-    let Some(key) = node.config.operators.key(Purpose::Operating) else { return Ok(()) };
-    if node.config.mode == Mode::Bailout || !events.iter().any(updated) {
-        return Ok(());
-    }
-    match node.layer1.whitelist(head, &node.config.smart_rollup_address).await? {
-        Some(listed) if !listed.contains(&key) => Err(Failure::NotInWhitelist(key.to_string())),
+/// After an update of the whitelist, the operator must still be in it (`spec/node.md` §3.3). What was updated once more
+/// since does not count.
+fn check_whitelist(node: &Node, events: &[RollupEvent]) -> Result<(), Failure> {
+    let update = events.iter().rev().find_map(|event| match event {
+        RollupEvent::Executed { whitelist_update, .. } => whitelist_update.as_ref(),
+        _ => None,
+    });
+    match (node.config.operators.key(Purpose::Operating), update) {
+        (Some(key), Some(WhitelistUpdate::Update { whitelist }))
+            if node.config.mode != Mode::Bailout && !whitelist.contains(&key) =>
+        {
+            Err(Failure::NotInWhitelist(key.to_string()))
+        }
         _ => Ok(()),
     }
 }

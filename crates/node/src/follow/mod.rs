@@ -2,6 +2,7 @@
 
 mod chain;
 mod operations;
+mod outbox;
 mod publisher;
 mod startup;
 

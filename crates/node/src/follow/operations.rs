@@ -1,6 +1,7 @@
 //! Everything the node does on layer 1: its own way along the heads, beside the processing of blocks, so that games are
 //! played, and messages of the injectors followed, also while no block can be processed (`spec/node.md` §4.9, §4.10).
 
+use super::outbox::Executor;
 use super::publisher::Publisher;
 use crate::config::{Mode, OperationKind, Purpose};
 use crate::inject::Injectors;
@@ -27,6 +28,7 @@ pub(super) struct Operations {
 
 struct Publishing {
     publisher: Publisher,
+    executor: Option<Executor>,
     /// What happened since something was last published.
     events: Vec<RollupEvent>,
 }
@@ -46,9 +48,10 @@ impl Operations {
         }
         workers.extend(injectors.workers());
         node.status_mut().workers = workers;
+        let executor = Executor::new(&node.config, &injectors);
         Ok(Operations {
             injectors: Arc::new(Mutex::new(injectors)),
-            publishing: Mutex::new(Publishing { publisher: Publisher::new(node), events: vec![] }),
+            publishing: Mutex::new(Publishing { publisher: Publisher::new(node), executor, events: vec![] }),
         })
     }
 
@@ -63,6 +66,9 @@ impl Operations {
         }
         let events = std::mem::take(&mut publishing.events);
         publishing.publisher.queue_due(node, &mut injectors, &events).await;
+        if let Some(executor) = &mut publishing.executor {
+            executor.queue_due(node, &mut injectors).await;
+        }
         if let Some(batcher) = &node.batcher
             && let Err(e) = batcher.batch_all()
         {

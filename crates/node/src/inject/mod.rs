@@ -96,6 +96,19 @@ impl Injectors {
         }
     }
 
+    /// The operations of a kind that wait, are under way, or were included lately.
+    pub(crate) fn known(&self, kind: OperationKind) -> Vec<(OperationId, ManagerBody)> {
+        let Some(group) = self.queues.of_kind(kind) else { return vec![] };
+        let queue = group.queue.lock();
+        let own = queue.operations().filter(|operation| operation.kind() == injector_kind(kind));
+        own.map(|operation| (operation.id, operation.body.clone())).collect()
+    }
+
+    /// Whether an operation waits, is under way, or was included lately. One that failed and was given up is not known.
+    pub(crate) fn knows(&self, kind: OperationKind, id: &OperationId) -> bool {
+        self.queues.of_kind(kind).is_some_and(|group| group.queue.lock().status(id).is_some())
+    }
+
     /// Forgets an operation that still waits.
     pub(crate) fn remove(&mut self, kind: OperationKind, id: &OperationId) {
         if let Some(group) = self.queues.of_kind(kind) {

@@ -6,7 +6,7 @@ use soru_tezos::hash::{CommitmentHash, OperationHash, SmartRollupAddress};
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::operation::ManagerBody;
 use soru_tezos::receipt::{Applied, ManagerReceipt};
-use soru_tezos::rollup::{Commitment, GameResult, GameStatus, Stakers};
+use soru_tezos::rollup::{Commitment, GameResult, GameStatus, Stakers, WhitelistUpdate};
 use soru_tezos::scalar::Level;
 
 /// An applied operation on the rollup.
@@ -36,8 +36,8 @@ pub enum RollupEvent {
         level: Level,
         /// Its index.
         index: u32,
-        /// Whether it changed the whitelist.
-        whitelist_update: bool,
+        /// What it changed of the whitelist.
+        whitelist_update: Option<WhitelistUpdate>,
     },
     /// A game ended.
     GameEnded {
@@ -77,10 +77,10 @@ fn event(receipt: &ManagerReceipt, rollup: SmartRollupAddress) -> Option<RollupE
         (ManagerBody::SmartRollupExecuteOutboxMessage(execute), applied) if execute.rollup == rollup => {
             // layer 1 has accepted the proof: what it proves is what was executed
             let (_, output) = verify_output_proof(execute.output_proof.0.clone()).ok()?;
-            let whitelist_update = matches!(
-                applied,
-                Applied::SmartRollupExecuteOutboxMessage(result) if result.whitelist_update.is_some()
-            );
+            let whitelist_update = match applied {
+                Applied::SmartRollupExecuteOutboxMessage(result) => result.whitelist_update.clone(),
+                _ => None,
+            };
             let index = u32::try_from(output.index).ok()?;
             Some(RollupEvent::Executed { level: output.level, index, whitelist_update })
         }

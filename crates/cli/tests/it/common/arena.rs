@@ -1,7 +1,7 @@
 //! Rollup nodes against each other on one layer 1.
 
 use super::manual::{ACCOUNTS, ManualLayer1};
-use super::{PATIENCE, Program, SORU, ask, eventually, free_port, run, word_after};
+use super::{PATIENCE, Program, Ran, SORU, ask, eventually, free_port, run};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub const AUTHOR: &str = "b5";
 /// The bond, in mutez.
 pub const BOND: &str = "10000000000";
-/// What nodes get to react to a block.
+/// What nodes get to react to a block, if nothing else is said.
 const REACTION: Duration = Duration::from_millis(150);
 
 /// A rollup node.
@@ -25,6 +25,12 @@ pub struct Player {
 }
 
 impl Player {
+    /// What it answers.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        ask(&self.address, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
     /// Whether it answers and has processed a block.
     pub fn has_processed(&self, level: i64, hash: &Value) -> bool {
         ask(&self.address, "GET", &format!("/global/block/{level}/hash")).is_some_and(|processed| processed == *hash)
@@ -34,34 +40,42 @@ impl Player {
 /// A layer 1 that makes blocks when told to, a rollup on it, and its nodes.
 pub struct Arena {
     pub layer1: ManualLayer1,
+    pub address: String,
     pub origination: i64,
+    /// What nodes get to react to a block.
+    pub reaction: Duration,
     pub players: Vec<Player>,
 }
 
 impl Arena {
     /// `kernel`: text of the kernel; `constants`: besides the usual ones of these games.
     pub fn new(kernel: &str, constants: Value) -> Arena {
+        Arena::with(kernel, constants, &[])
+    }
+
+    /// The same with options of the origination.
+    pub fn with(kernel: &str, constants: Value, origination: &[&str]) -> Arena {
         let mut all = json!({
             "smart_rollup_commitment_period_in_blocks": 10,
             "smart_rollup_challenge_window_in_blocks": 10,
             "smart_rollup_timeout_period_in_blocks": 60,
         });
         all.as_object_mut().unwrap().extend(constants.as_object().unwrap().clone());
-        let mut arena = Arena { layer1: ManualLayer1::new(&all), origination: 0, players: vec![] };
-        std::fs::write(arena.layer1.dir().join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
-        let words = ["originate", "smart", "rollup", "game", "from", AUTHOR, "of", "kind", "wasm_2_0_0"];
-        let words = [&words[..], &["of", "type", "bytes", "with", "kernel", "kernel.wasm", "--burn-cap", "9"]].concat();
-        let output = arena.layer1.while_baking(&words);
-        let block = word_after(&output, "Operation found in block:");
-        let header = arena.layer1.get(&format!("/chains/main/blocks/{block}/header/shell"));
-        arena.origination = header["level"].as_i64().unwrap();
-        arena
+        let layer1 = ManualLayer1::new(&all);
+        std::fs::write(layer1.dir().join("kernel.wasm"), wat::parse_str(kernel).unwrap()).unwrap();
+        let words = ["-w", "none", "originate", "smart", "rollup", "game", "from", AUTHOR, "of", "kind", "wasm_2_0_0"];
+        let words =
+            [&words[..], &["of", "type", "bytes", "with", "kernel", "kernel.wasm", "--burn-cap", "9"], origination]
+                .concat();
+        run(SORU, &layer1.dir(), &layer1.client(&words)).ok();
+        layer1.bake();
+        let address = layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
+        Arena { origination: layer1.level(), layer1, address, reaction: REACTION, players: vec![] }
     }
 
     pub fn rollup(&self, rest: &str) -> Value {
-        let rollup =
-            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
-        self.layer1.get(&format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/{rest}"))
+        let address = &self.address;
+        self.layer1.get(&format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{address}/{rest}"))
     }
 
     /// A level of the reference's scenarios, whose rollup is originated at level 2.
@@ -89,7 +103,8 @@ impl Arena {
     /// Adds a node that is not started yet; gives its index. `operators`: one alias for all purposes, or `purpose:alias`.
     pub fn admit(&mut self, operators: &str, mode: &str, options: &[&str]) -> usize {
         let (data, port) = (format!("node{}", self.players.len()), free_port().to_string());
-        let words = ["node", "-d", "w", "-E", &self.layer1.endpoint, "run", mode, "for", "game", "with", "operators"];
+        let words =
+            ["node", "-d", "w", "-E", &self.layer1.endpoint, "run", mode, "for", &self.address, "with", "operators"];
         // the mempool of the layer 1 does not survive its restarts: what was in it is sent again soon
         let further = ["--reconnection-delay", "0.1", "--injection-ttl", "4", "--stop-with-stdin"];
         let words = [&words[..], &[operators, "--data-dir", &data, "--rpc-port", &port], &further, options].concat();
@@ -110,6 +125,13 @@ impl Arena {
         self.players[index].program = Some(program);
     }
 
+    /// Runs a node that ends by itself to its end.
+    pub fn run(&self, index: usize) -> Ran {
+        let words: Vec<&String> =
+            self.players[index].words.iter().filter(|word| *word != "--stop-with-stdin").collect();
+        run(SORU, &self.layer1.dir(), &words)
+    }
+
     /// Kills a node, as `kill -9` does.
     pub fn kill(&mut self, index: usize) {
         self.players[index].program.take();
@@ -125,7 +147,7 @@ impl Arena {
     /// Makes a block and waits until all nodes that run have processed it and had a moment to react.
     pub fn step(&mut self) -> i64 {
         let level = self.bake();
-        std::thread::sleep(REACTION);
+        std::thread::sleep(self.reaction);
         level
     }
 
@@ -152,6 +174,15 @@ impl Arena {
             run(SORU, &self.layer1.dir(), &self.layer1.client(&words)).ok();
             self.step();
         }
+    }
+
+    /// Has the author send messages, and makes the block that holds them. Gives its level.
+    pub fn post(&mut self, messages: &[Vec<u8>]) -> i64 {
+        let messages: Vec<String> = messages.iter().map(|message| format!("\"{}\"", hex::encode(message))).collect();
+        let messages = format!("hex:[{}]", messages.join(","));
+        let words = ["-w", "none", "send", "smart", "rollup", "message", &messages, "from", AUTHOR];
+        run(SORU, &self.layer1.dir(), &self.layer1.client(&words)).ok();
+        self.step()
     }
 
     pub fn bond(&self, account: usize) -> String {
@@ -191,8 +222,7 @@ impl Arena {
     }
 
     pub fn staker(&self, address: &str, rest: &str) -> String {
-        let rollup =
-            self.layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
+        let rollup = &self.address;
         format!("/chains/main/blocks/head/context/smart_rollups/smart_rollup/{rollup}/staker/{address}/{rest}")
     }
 
