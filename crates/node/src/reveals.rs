@@ -4,28 +4,36 @@
 use crate::config::LoserMode;
 use crate::pipeline::NodeConstants;
 use bytes::Bytes;
-use soru_pvm::reveal::{DalParameters, RevealKind, dal_parameters_answer, metadata_answer};
+use soru_pvm::reveal::{DalParameters, MAX_PREIMAGE, RevealKind, dal_parameters_answer, metadata_answer};
 use soru_pvm::{RevealError, RevealRequest, Reveals};
 use soru_tezos::hash::{RevealHash, SmartRollupAddress};
 use soru_tezos::scalar::Level;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Most bytes read from a preimage file or service; protocol limits are checked by the machine.
-const MOST: usize = 1 << 16;
+/// What a service gets to answer with a page.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where preimages come from.
 #[derive(Debug, Clone)]
 pub struct Preimages {
     folder: PathBuf,
     endpoint: Option<String>,
+    patience: Duration,
 }
 
 impl Preimages {
     /// Preimages in the folder of the data directory and, if given, of a remote service.
     pub fn new(data_dir: &Path, endpoint: Option<String>) -> Preimages {
-        Preimages { folder: data_dir.join("wasm_2_0_0"), endpoint }
+        Preimages { folder: data_dir.join("wasm_2_0_0"), endpoint, patience: PATIENCE }
+    }
+
+    /// The same with another time in which the service must have answered.
+    pub fn with_patience(self, patience: Duration) -> Preimages {
+        Preimages { patience, ..self }
     }
 
     /// The file in which the preimage of a hash is looked for.
@@ -35,13 +43,13 @@ impl Preimages {
 
     fn get(&self, hash: &RevealHash) -> Result<Bytes, RevealError> {
         let path = self.path(hash);
-        match std::fs::read(&path) {
+        match read_bounded(&path) {
             Ok(data) => return Ok(data.into()),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(RevealError::Unavailable(format!("preimage file {}: {e}", path.display()))),
         }
         let Some(endpoint) = &self.endpoint else { return Err(RevealError::MissingPreimage(*hash)) };
-        let data = fetch(endpoint, hash)?;
+        let data = fetch(endpoint, hash, self.patience)?;
         if RevealHash::of_data(&data) != *hash {
             tracing::error!("{endpoint} serves something else as the preimage of {}", hash.to_hex());
             return Err(RevealError::MissingPreimage(*hash));
@@ -54,33 +62,50 @@ impl Preimages {
     }
 }
 
-/// Writes beside and renames, so that a file is never half there.
+/// A file, as far as a preimage can be long; one byte more shows that it is longer.
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    File::open(path)?.take(MAX_PREIMAGE as u64 + 1).read_to_end(&mut data)?;
+    Ok(data)
+}
+
+/// Writes beside and renames, so that a file is never half there, whoever else writes it at the same time.
 fn write_whole(path: &Path, data: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("part");
-    std::fs::write(&beside, data)?;
-    std::fs::rename(&beside, path)
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.part", std::process::id()));
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(data)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Asks the service. Evaluation runs on a blocking thread of the runtime, where waiting is allowed.
-fn fetch(endpoint: &str, hash: &RevealHash) -> Result<Bytes, RevealError> {
+fn fetch(endpoint: &str, hash: &RevealHash, patience: Duration) -> Result<Bytes, RevealError> {
     let url = format!("{}/{}", endpoint.trim_end_matches('/'), hash.to_hex());
     let unavailable = |reason: String| RevealError::Unavailable(format!("preimage service {url}: {reason}"));
     let runtime = tokio::runtime::Handle::try_current().map_err(|e| unavailable(e.to_string()))?;
+    soru_l1::rpc::install_tls();
     runtime.block_on(async {
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .map_err(|e| unavailable(e.to_string()))?;
-        let answer = client.get(&url).send().await.map_err(|e| unavailable(e.to_string()))?;
+        let builder = reqwest::Client::builder().timeout(patience).redirect(reqwest::redirect::Policy::none());
+        let client = builder.build().map_err(|e| unavailable(e.to_string()))?;
+        let mut answer = client.get(&url).send().await.map_err(|e| unavailable(e.to_string()))?;
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Err(RevealError::MissingPreimage(*hash));
         }
-        let mut answer = answer.error_for_status().map_err(|e| unavailable(e.to_string()))?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(unavailable(format!("it answers with status {}", answer.status())));
+        }
         let mut data = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|e| unavailable(e.to_string()))? {
             data.extend_from_slice(&chunk);
-            if data.len() > MOST {
-                return Err(unavailable(format!("more than {MOST} bytes")));
+            if data.len() > MAX_PREIMAGE {
+                return Err(unavailable(format!("its answer has more than {MAX_PREIMAGE} bytes")));
             }
         }
         Ok(data.into())

@@ -50,7 +50,9 @@ pub struct RawAnswer {
     pub body: Bytes,
 }
 
-fn install_tls() {
+/// Chooses what encrypts connections, for this process. Clients of this crate do so by themselves; others must before they
+/// are built.
+pub fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // an error means that another part of the program has already chosen a provider

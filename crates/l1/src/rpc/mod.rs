@@ -11,7 +11,7 @@ mod types;
 
 pub use block_id::BlockId;
 pub use error::{RpcError, RpcResult};
-pub use http::{Limits, RawAnswer, RpcClient};
+pub use http::{Limits, RawAnswer, RpcClient, install_tls};
 pub use reqwest::Method;
 pub use stream::Documents;
 pub use types::{

@@ -3,6 +3,7 @@
 
 mod life;
 mod long_game;
+mod preimages;
 mod recorded_batcher;
 mod recorded_games;
 mod recorded_node;
