@@ -6,6 +6,7 @@ mod batcher;
 mod client_config;
 mod clients;
 mod codec;
+mod commitments;
 mod common;
 mod crashes;
 mod demo;

@@ -1,6 +1,8 @@
-//! A rollup node whose layer 1 is killed and comes back: it waits, then goes on where it was.
+//! A rollup node whose layer 1 is killed and comes back, or is behind: it waits, then goes on where it was.
 
-use crate::common::{Program, SORU, User, echo_kernel, eventually, free_port, json, word_after};
+use crate::common::manual::ManualLayer1;
+use crate::common::{Program, SORU, User, ask, echo_kernel, eventually, free_port, json, run, word_after, words};
+use serde_json::json as object;
 use std::path::Path;
 
 /// The layer 1, on the same address and data at each start.
@@ -41,4 +43,58 @@ fn the_node_goes_on_after_its_layer_1_was_killed() {
     assert_eq!(count.trim(), "\"4\"");
     assert_eq!(node.stop(), Some(0));
     assert_eq!(second.stop(), Some(0));
+}
+
+/// The layer 1 comes back with an older chain, which may not even have the rollup yet.
+#[test]
+fn a_layer_1_that_is_behind_is_waited_for() {
+    let mut layer1 = ManualLayer1::new(&object!({}));
+    let dir = layer1.dir();
+    layer1.copy_chain("l1", "early");
+    let kernel = echo_kernel();
+    let origination = ["-w", "none", "originate", "smart", "rollup", "echo", "from", "b5", "of", "kind", "wasm_2_0_0"];
+    let origination =
+        [&origination[..], &["of", "type", "bytes", "with", "kernel", &kernel, "--burn-cap", "9"]].concat();
+    run(SORU, &dir, &layer1.client(&origination)).ok();
+    layer1.bake();
+    let rollup = layer1.get("/chains/main/blocks/head/context/smart_rollups/all")[0].as_str().unwrap().to_owned();
+    layer1.bake();
+    layer1.copy_chain("l1", "middle");
+    let behind = layer1.level();
+    (0..3).for_each(|_| layer1.bake());
+
+    let address = format!("127.0.0.1:{}", free_port());
+    let (_, port) = address.split_once(':').unwrap();
+    let endpoint = layer1.endpoint.clone();
+    let start = || {
+        let sentence = "node -d w -E _ run observer for _ --data-dir r --rpc-port _ --reconnection-delay 0.1 \
+                        --stop-with-stdin";
+        Program::start(SORU, &dir, &words(sentence, &[&endpoint, &rollup, port]))
+    };
+    let level = || ask(&address, "GET", "/global/block/head/level").and_then(|level| level.as_i64());
+    let node = start();
+    let known = behind + 3;
+    eventually("the node has processed the chain", || level().filter(|level| *level == known));
+    assert_eq!(node.stop(), Some(0));
+    layer1.copy_chain("l1", "late");
+
+    layer1.copy_chain("middle", "l1");
+    let mut node = start();
+    node.says(&format!("Layer 1 is at level {behind}, behind the node's {known}: waiting"));
+    assert_eq!(level(), Some(known));
+    layer1.copy_chain("late", "l1");
+    layer1.bake();
+    eventually("the node goes on", || level().filter(|level| *level == known + 1));
+    assert!(node.is_running());
+    assert_eq!(node.stop(), Some(0));
+    layer1.copy_chain("l1", "late");
+
+    layer1.copy_chain("early", "l1");
+    let mut node = start();
+    node.says("waiting");
+    assert!(node.is_running());
+    layer1.copy_chain("late", "l1");
+    layer1.bake();
+    eventually("the node goes on", || level().filter(|level| *level == known + 2));
+    assert_eq!(node.stop(), Some(0));
 }

@@ -12,6 +12,7 @@ use soru_l1::rpc::{Limits, RpcClient, RpcError};
 use soru_l1::wallet::{Signer, Wallet};
 use soru_pvm::{FastConfig, FastEngine};
 use soru_tezos::contract::Contract;
+use soru_tezos::header::MonitoredHead;
 use soru_tezos::rollup::PvmKind;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -44,10 +45,9 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
     let layer1 = RpcClient::with_limits(&endpoint, limits)?;
 
     let mut heads = HeadStream::new(layer1.clone(), Duration::from_secs_f64(config.reconnection_delay));
-    let head = heads.next().await;
     let rollup = &config.smart_rollup_address.clone();
+    let (head, kind) = first_head(&mut heads, &layer1, &config, Store::exists(&data_dir)).await?;
     let at = head.hash;
-    let kind = patient(&config, || layer1.rollup_kind(at, rollup)).await?;
     if kind != PvmKind::Wasm200 {
         return Err(PipelineError::Kind(kind).into());
     }
@@ -147,6 +147,33 @@ async fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>
         signers.push(wallet.signer(&key).await.map_err(|reason| NodeError::Operator { key, reason })?);
     }
     Ok(signers)
+}
+
+/// The first head at which layer 1 knows the rollup, and what kind it is of. A layer 1 that is still behind comes to it in
+/// time: one that says so itself, or that knew the rollup when this node followed it (`followed`).
+async fn first_head(
+    heads: &mut HeadStream,
+    layer1: &RpcClient,
+    config: &Config,
+    followed: bool,
+) -> Result<(MonitoredHead, PvmKind), RpcError> {
+    let rollup = &config.smart_rollup_address;
+    let mut told = false;
+    loop {
+        let head = heads.next().await;
+        let unknown = match patient(config, || layer1.rollup_kind(head.hash, rollup)).await {
+            Ok(kind) => return Ok((head, kind)),
+            Err(e) if e.is_not_found() || e.has("smart_rollup_does_not_exist") => e,
+            Err(e) => return Err(e),
+        };
+        if !followed && patient(config, || layer1.is_bootstrapped()).await?.bootstrapped {
+            return Err(unknown);
+        }
+        if !told {
+            tracing::info!("Layer 1 is at level {}, where there is no {rollup} yet: waiting", head.shell.level);
+            told = true;
+        }
+    }
 }
 
 /// Asks until layer 1 can be reached; an answer that is an error is final.

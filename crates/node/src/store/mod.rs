@@ -86,7 +86,15 @@ impl Inner {
     }
 }
 
+/// The file of the store in a data directory.
+const FILE: &str = "store.redb";
+
 impl Store {
+    /// Whether a data directory has a store.
+    pub fn exists(data_dir: &Path) -> bool {
+        data_dir.join(FILE).exists()
+    }
+
     /// Opens the store of a rollup under `data_dir`, or makes one. The data directory must be locked by the caller.
     ///
     /// `wanted` is the history mode asked for, if any; archive becomes full when asked, the other way is refused.
@@ -96,7 +104,7 @@ impl Store {
         genesis_info: GenesisInfo,
         wanted: Option<HistoryMode>,
     ) -> Result<Store, StoreError> {
-        let path = data_dir.join("store.redb");
+        let path = data_dir.join(FILE);
         let database = database(&path).map_err(|e| StoreError::open(&path, e))?;
         let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
         Ok(Store(Arc::new(Inner { path, database, nodes_id: Mutex::new(StoreId::fresh()), metadata })))
