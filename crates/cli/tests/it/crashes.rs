@@ -4,7 +4,7 @@
 //!
 //! A few kills in every run; a hundred with
 //! `SORU_CRASHES=100 cargo test -p soru --test it crashes -- --nocapture` (minutes). The seed is printed first, and
-//! `SORU_CRASH_SEED` takes it.
+//! `SORU_CRASH_SEED` takes it; `SORU_CRASH_WINDOW` sets the blocks of the challenge window.
 
 use crate::common::arena::{AUTHOR, Arena, BOND};
 use crate::common::manual::ACCOUNTS;
@@ -290,7 +290,9 @@ fn killed_again_and_again() {
     let seed = std::env::var("SORU_CRASH_SEED").map_or(now, |seed| seed.parse().unwrap());
     println!("SORU_CRASHES={kills} SORU_CRASH_SEED={seed}");
     let begin = Instant::now();
-    let mut test = Crashes::new(seed, if kills > KILLS { 40 } else { 8 });
+    let usual = if kills > KILLS { 40 } else { 8 };
+    let window = std::env::var("SORU_CRASH_WINDOW").map_or(usual, |window| window.parse().unwrap());
+    let mut test = Crashes::new(seed, window);
     for kill in 0..kills {
         if test.at_large() < AT_ONCE && (kill == 0 || test.random.below(4) == 0) {
             test.admit_loser();
