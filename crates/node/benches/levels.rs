@@ -74,7 +74,7 @@ fn levels(criterion: &mut Criterion) {
         let engine = Arc::new(FastEngine::new(FastConfig::default()).unwrap());
         let mut pipeline = Pipeline::new(store, rollup.clone(), engine, Preimages::new(data.path(), None));
         let inbox = serde_json::from_value(chain.row(GENESIS).unwrap()["inbox"].clone()).unwrap();
-        pipeline.process_genesis(&genesis_block, inbox, Flush::Now).unwrap();
+        pipeline.process_genesis(&genesis_block, inbox, &[], Flush::Now).unwrap();
         let mut last = genesis_block.clone();
         group.bench_function(BenchmarkId::new("level of 100 messages", name), |bencher| {
             bencher.iter_custom(|count| {

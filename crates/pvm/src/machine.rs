@@ -1,6 +1,6 @@
 //! The machine as nodes and tools use it: a state, and the ways to drive it (`spec/pvm.md` §5.8, §6, §10, §11).
 
-use crate::durable::Durable;
+use crate::durable::{Durable, Key};
 use crate::error::PvmError;
 use crate::exact::{self, ExactRun, StepInput, prove_step};
 use crate::fast::FastEngine;
@@ -73,6 +73,16 @@ impl Pvm {
     /// The state in memory.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Sets the ticks of a cycle. What then happens is no longer what layer 1 expects of the rollup.
+    pub fn set_max_ticks(&mut self, ticks: Tick) {
+        self.state.max_nb_ticks = ticks;
+    }
+
+    /// Sets a value of the durable storage, also where kernels may only read.
+    pub fn set_value(&mut self, key: &Key, value: &[u8]) -> Result<(), PvmError> {
+        self.state.storage.durable.set_at(&key.steps(), value)
     }
 
     /// The state as a tree.

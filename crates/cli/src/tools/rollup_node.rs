@@ -46,6 +46,7 @@ const CONFIGURATION: &[Opt] = &[
     Opt::value("history-mode", None, "archive|full", "what is kept (default: full)"),
     Opt::switch("no-degraded", None, "exit instead of going on degraded"),
     Opt::switch("bail-on-disagree", None, "exit when a commitment on the layer 1 is not ours"),
+    Opt::switch("apply-unsafe-patches", None, "confirm the unsafe patches of a private rollup's first state"),
     Opt::switch("l1-monitor-finalized", None, "only process finalized blocks"),
     Opt::value("loser-mode", None, "plan", "planned failures, to test games: <level> <message> <tick> …").hide(),
     Opt::switch("log-kernel-debug", None, "log what the kernel writes with write_debug"),
@@ -98,6 +99,7 @@ fn options(invocation: &Invocation, wallet: &Wallet) -> Result<Options, CliError
         history_mode: invocation.parse_option("history-mode")?,
         no_degraded: invocation.switch("no-degraded"),
         bail_on_disagree: invocation.switch("bail-on-disagree"),
+        apply_unsafe_patches: invocation.switch("apply-unsafe-patches"),
         monitor_finalized: invocation.switch("l1-monitor-finalized"),
         log_kernel_debug: invocation.switch("log-kernel-debug"),
         ..Options::default()

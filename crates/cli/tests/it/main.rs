@@ -14,6 +14,7 @@ mod games;
 mod keys;
 mod outbox;
 mod page;
+mod patches;
 mod preimage;
 mod pvm;
 mod readme;

@@ -6,6 +6,7 @@ mod mode;
 mod operators;
 mod options;
 mod parts;
+mod patches;
 mod settings;
 
 pub use filters::{Among, Any, OutboxFilter, TransactionFilter};
@@ -16,6 +17,7 @@ pub use parts::{
     AclEntry, AclKind, AclRules, Batcher, CommitOn, Cors, FailurePoint, FeeSettings, GcParameters, HistoryMode,
     Injector, LoserMode, Telemetry, WrongDalParameters,
 };
+pub use patches::{DurablePatch, PatchError, PvmPatch};
 pub use settings::{Config, Display};
 
 use soru_tezos::key::PublicKeyHash;

@@ -3,7 +3,7 @@
 
 use super::{
     AclEntry, AclRules, Batcher, CommitOn, ConfigError, Cors, FeeSettings, GcParameters, HistoryMode, Injector,
-    LoserMode, Mode, OperationKind, Operators, OutboxFilter, Telemetry,
+    LoserMode, Mode, OperationKind, Operators, OutboxFilter, PvmPatch, Telemetry,
 };
 use crate::config::AclKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,7 +62,7 @@ pub struct Config {
     #[serde(default)]
     pub apply_unsafe_patches: bool,
     #[serde(default)]
-    pub unsafe_pvm_patches: Vec<Value>,
+    pub unsafe_pvm_patches: Vec<PvmPatch>,
     #[serde(default)]
     pub execute_outbox_messages_filter: Vec<OutboxFilter>,
     #[serde(default, rename = "DAL node endpoint", skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! Following layer 1: heads, reorganisations, catching up, one block after the other (`spec/node.md` §4.2, §4.3).
 
 use super::operations::Operations;
-use crate::config::{Mode, Purpose};
+use crate::config::{Mode, Purpose, PvmPatch};
 use crate::node::{Node, NodeError};
 use crate::pipeline::operations::RollupEvent;
 use crate::pipeline::{NodeConstants, PipelineError, Processed};
@@ -235,7 +235,8 @@ async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<Ve
     let started = Instant::now();
     let processed = if level == node.store.metadata().genesis_info.level {
         let inbox = node.layer1.inbox(block.hash).await?;
-        blocking(node, move |node| lock(&node.pipeline).process_genesis(&block, inbox, flush)).await?
+        let patches = patches(node, block.hash).await?;
+        blocking(node, move |node| lock(&node.pipeline).process_genesis(&block, inbox, &patches, flush)).await?
     } else {
         let constants = constants_of(node, &block).await?;
         blocking(node, move |node| lock(&node.pipeline).process(&block, &constants, flush)).await?
@@ -252,6 +253,20 @@ async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<Ve
     tracing::info!("Processed head {short} at level {level} in {milliseconds:.3}ms");
     announce(node, &block);
     Ok(events)
+}
+
+/// The unsafe changes of the first state, which begins at a block: those the reference makes to this rollup, and those of
+/// the user, who must confirm them. A public rollup has none (`spec/node.md` §4.7).
+async fn patches(node: &Node, genesis: BlockHash) -> Result<Vec<PvmPatch>, Failure> {
+    let (rollup, given) = (&node.config.smart_rollup_address, &node.config.unsafe_pvm_patches);
+    if !given.is_empty() && !node.config.apply_unsafe_patches {
+        return Err(PipelineError::UnconfirmedPatches(given.clone()).into());
+    }
+    let patches = [PvmPatch::of_rollup(rollup), given.clone()].concat();
+    if !patches.is_empty() && node.layer1.whitelist(genesis, rollup).await?.is_none() {
+        return Err(PipelineError::PatchesOfPublicRollup.into());
+    }
+    Ok(patches)
 }
 
 /// Tells those who watch. Nobody watching is no error.

@@ -119,9 +119,6 @@ fn check_supported(config: &Config) -> Result<(), ConfigError> {
     config.check()?;
     config.fee_parameters.iter().try_for_each(|(kind, fees)| fees.check(*kind))?;
     let unsupported = |what| Err(ConfigError::Unsupported(what));
-    if !config.unsafe_pvm_patches.is_empty() {
-        return unsupported("unsafe-pvm-patches");
-    }
     if config.dal_node_endpoint.is_some() {
         return unsupported("a DAL node endpoint");
     }

@@ -1,6 +1,6 @@
 //! What stops a level (`spec/node.md` §4.7, §4.10).
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, PatchError, PvmPatch};
 use crate::refutation::describe_result;
 use crate::store::StoreError;
 use soru_protocol::inbox::MessageError;
@@ -70,6 +70,18 @@ pub enum PipelineError {
         /// Of layer 1.
         expected: CommitmentHash,
     },
+    /// Unsafe changes of the first state that the command line does not confirm.
+    #[error(
+        "This rollup requires the application of the following unsafe PVM patches: {}. The rollup node must be started \
+         with option --apply-unsafe-patches to allow the application of these patches.", listed(.0)
+    )]
+    UnconfirmedPatches(Vec<PvmPatch>),
+    /// Unsafe changes of the first state of a rollup that anybody may refute.
+    #[error("Unsafe PVM patches can only be applied in private rollups, i.e. in non publicly refutable settings.")]
+    PatchesOfPublicRollup,
+    /// An unsafe change that cannot be made.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
     /// A message that the protocol would not have accepted.
     #[error("block {block} holds an inbox message that the protocol cannot have accepted: {reason}")]
     Message {
@@ -146,6 +158,10 @@ pub enum PipelineError {
     Config(#[from] ConfigError),
 }
 
+fn listed(patches: &[PvmPatch]) -> String {
+    patches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl PipelineError {
     /// Whether going on makes no sense: the process ends with an error.
     pub fn is_fatal(&self) -> bool {
@@ -155,6 +171,9 @@ impl PipelineError {
                 | PipelineError::BootSectorFile { .. }
                 | PipelineError::NoBootSector { .. }
                 | PipelineError::Kind(_)
+                | PipelineError::UnconfirmedPatches(_)
+                | PipelineError::PatchesOfPublicRollup
+                | PipelineError::Patch(_)
                 | PipelineError::DisagreesWithCemented { .. }
                 | PipelineError::DisagreesWithPublished { .. }
                 | PipelineError::LostGame(_)

@@ -15,7 +15,7 @@ pub mod replay;
 pub use constants::{DalConstants, NodeConstants};
 pub use error::PipelineError;
 
-use crate::config::LoserMode;
+use crate::config::{LoserMode, PvmPatch};
 use crate::reveals::{NodeReveals, Preimages};
 use crate::store::{Batch, Flush, ProtocolRecord, Store, StoredBlock};
 use commitment::Previous;
@@ -87,11 +87,23 @@ impl Pipeline {
         &self.rollup
     }
 
-    /// Processes the block at the rollup's genesis level. `inbox` is what layer 1 says it is there.
-    pub fn process_genesis(&mut self, block: &Block, inbox: Inbox, flush: Flush) -> Result<Processed, PipelineError> {
+    /// Processes the block at the rollup's genesis level. `inbox` is what layer 1 says it is there; `patches` are made to the
+    /// first state, which layer 1 knows nothing of.
+    pub fn process_genesis(
+        &mut self,
+        block: &Block,
+        inbox: Inbox,
+        patches: &[PvmPatch],
+        flush: Flush,
+    ) -> Result<Processed, PipelineError> {
         let boot_sector = genesis::boot_sector(block, self.rollup.address, self.rollup.boot_sector_file.as_deref())?;
         let (mut pvm, commitment) = genesis::originate(&boot_sector, &self.rollup.genesis, block)?;
         let hash = commitment.hash();
+        for patch in patches {
+            tracing::warn!("Patching the first state of the PVM: {patch}");
+            patch.apply(&mut pvm)?;
+        }
+        let state_hash = pvm.state_hash().map_err(|source| PipelineError::Pvm { level: block.level(), source })?;
         let stored = StoredBlock {
             hash: block.hash,
             level: block.level(),
@@ -105,7 +117,7 @@ impl Pipeline {
             message_count: 0,
             initial_tick: Tick(0),
             ticks: Ticks(0),
-            state_hash: commitment.compressed_state,
+            state_hash,
             status: "Waiting for input message".to_owned(),
         };
         let batch = self.store.begin(flush)?;

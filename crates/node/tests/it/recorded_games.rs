@@ -79,7 +79,7 @@ pub fn evaluate(chain: &Chain, loser_mode: LoserMode, up_to: i32, kernel: Option
     for row in &chain.rows[usize::try_from(genesis.level.0 - 1).unwrap()..usize::try_from(up_to).unwrap()] {
         let block: Block = serde_json::from_value(row["block"].clone()).unwrap();
         let processed = if block.level() == genesis.level {
-            pipeline.process_genesis(&block, serde_json::from_value(row["inbox"].clone()).unwrap(), Flush::Later)
+            pipeline.process_genesis(&block, serde_json::from_value(row["inbox"].clone()).unwrap(), &[], Flush::Later)
         } else {
             pipeline.process(&block, &constants, Flush::Later)
         };

@@ -37,7 +37,7 @@ fn replay(name: &str, node_file: &str) {
         let l1 = chain.row(level).unwrap();
         let block: Block = serde_json::from_value(l1["block"].clone()).unwrap();
         let processed = if level == i64::from(genesis.level.0) {
-            pipeline.process_genesis(&block, serde_json::from_value(l1["inbox"].clone()).unwrap(), Flush::Later)
+            pipeline.process_genesis(&block, serde_json::from_value(l1["inbox"].clone()).unwrap(), &[], Flush::Later)
         } else {
             pipeline.process(&block, &constants, Flush::Later)
         };
