@@ -9,6 +9,7 @@ use crate::store::{Flush, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 use soru_l1::heads::HeadStream;
 use soru_l1::rpc::RpcError;
+use soru_pvm::RevealError;
 use soru_tezos::block::Block;
 use soru_tezos::hash::BlockHash;
 use soru_tezos::header::MonitoredHead;
@@ -85,7 +86,9 @@ pub(super) async fn follow(
             }
             Err(Failure::NotInWhitelist(key)) => return Err(NodeError::NotInWhitelist(key)),
             Err(Failure::Internal(e)) => return Err(NodeError::Internal(e)),
-            Err(Failure::Pipeline(e)) if e.is_fatal() || node.config.no_degraded => return Err(e.into()),
+            Err(Failure::Pipeline(e)) if e.is_fatal() || node.config.no_degraded || is_at_the_beginning(node, &e) => {
+                return Err(e.into());
+            }
             Err(Failure::Pipeline(e)) => {
                 let text = e.to_string();
                 let known = node.status_mut().stopped.replace(text.clone());
@@ -99,6 +102,15 @@ pub(super) async fn follow(
             }
         };
     }
+}
+
+/// Whether a preimage is missing before the node has committed to anything: there is no game to go on with, and whoever sets
+/// the node up is to see it (`spec/node.md` §4.10).
+fn is_at_the_beginning(node: &Node, error: &PipelineError) -> bool {
+    let genesis = node.store.metadata().genesis_info.commitment_hash;
+    let missing = matches!(error, PipelineError::Reveal { error: RevealError::MissingPreimage(_), .. });
+    let committed = || node.store.head().map(|head| head.is_some_and(|head| head.last_commitment() != genesis));
+    missing && !committed().unwrap_or(true)
 }
 
 /// The head to try again, after a pause; never when there is none.
