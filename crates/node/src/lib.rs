@@ -6,12 +6,16 @@ pub mod batcher;
 pub mod config;
 mod follow;
 mod inject;
+pub mod metrics;
 mod node;
 pub mod pipeline;
 pub mod refutation;
 pub mod reveals;
 mod rpc;
 pub mod store;
+
+/// Name and version of this program, as the node tells them.
+pub(crate) const VERSION: &str = concat!("soru ", env!("CARGO_PKG_VERSION"));
 
 pub use follow::{Due, NodeHandle, due, run, start};
 pub use node::{Connection, Node, NodeConfig, NodeError, Status};

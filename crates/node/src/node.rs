@@ -3,6 +3,7 @@
 use crate::batcher::Batcher;
 use crate::config::{Config, ConfigError};
 use crate::inject::Queues;
+use crate::metrics::Metrics;
 use crate::pipeline::{NodeConstants, Pipeline, PipelineError};
 use crate::reveals::Preimages;
 use crate::store::{Store, StoreError, StoredBlock};
@@ -154,6 +155,7 @@ pub struct Node {
     pub finalized: broadcast::Sender<StoredBlock>,
     /// Takes messages, in the modes that add some.
     pub batcher: Option<Batcher>,
+    pub(crate) metrics: Metrics,
     pub(crate) queues: Arc<Queues>,
     pub(crate) pipeline: Mutex<Pipeline>,
     connection: watch::Receiver<heads::Connection>,
@@ -178,6 +180,7 @@ impl Node {
         head: MonitoredHead,
     ) -> Node {
         Node {
+            metrics: Metrics::new(&config),
             config,
             data_dir,
             store,

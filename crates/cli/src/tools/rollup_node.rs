@@ -32,12 +32,18 @@ const GLOBALS: &[Opt] = &[
 const DATA_DIR: Opt =
     Opt::value("data-dir", None, "path", "the node's data directory (default: ~/.tezos-smart-rollup-node)");
 
+const NO_PERFORMANCE_METRICS: Opt =
+    Opt::switch("disable-performance-metrics", None, "leave out what the process uses of the machine");
+
 const CONFIGURATION: &[Opt] = &[
     DATA_DIR,
     Opt::value("config-file", None, "path", "the configuration file (default: <data-dir>/config.json)"),
     Opt::value("rpc-addr", None, "addr", "address the RPC listens on (default: 127.0.0.1)"),
     Opt::value("rpc-port", None, "port", "port the RPC listens on (default: 8932; 0 takes a free one)"),
     Opt::value("acl-override", None, "secure|allow-all", "which requests are answered"),
+    Opt::value("metrics-addr", None, "addr:port", "address of the metrics server (default: none; port 9933)"),
+    NO_PERFORMANCE_METRICS,
+    Opt::switch("enable-performance-metrics", None, "accepted, without effect").hide(),
     Opt::value("reconnection-delay", None, "seconds", "first delay before reconnecting to the layer 1 (default: 2)"),
     Opt::value("pre-images-endpoint", None, "uri", "service to ask for preimages that are not on disk"),
     Opt::value("boot-sector-file", None, "path", "kernel of a rollup that exists since the chain began"),
@@ -90,6 +96,8 @@ fn options(invocation: &Invocation, wallet: &Wallet) -> Result<Options, CliError
         rpc_addr: text("rpc-addr"),
         rpc_port: invocation.parse_option("rpc-port")?,
         acl_override: invocation.parse_option("acl-override")?,
+        metrics_addr: text("metrics-addr"),
+        disable_performance_metrics: invocation.switch("disable-performance-metrics"),
         loser_mode: invocation.parse_option("loser-mode")?,
         reconnection_delay: invocation.parse_option("reconnection-delay")?,
         pre_images_endpoint: text("pre-images-endpoint"),
@@ -148,6 +156,16 @@ async fn protocols(_: Invocation) -> Result<(), CliError> {
     Ok(())
 }
 
+async fn list_metrics(invocation: Invocation) -> Result<(), CliError> {
+    print!("{}", soru_node::metrics::listing(!invocation.switch("disable-performance-metrics")));
+    Ok(())
+}
+
+async fn dump_metrics(_: Invocation) -> Result<(), CliError> {
+    print!("{}", soru_node::metrics::table());
+    Ok(())
+}
+
 /// The tool.
 pub fn tool(name: String) -> Tool {
     let group = "Commands for the rollup node";
@@ -187,6 +205,16 @@ pub fn tool(name: String) -> Tool {
             ),
             Command::new(group, "show supported protocols", &[], "List the protocols, one a line.", |i| {
                 Box::pin(protocols(i))
+            }),
+            Command::new(
+                group,
+                "list metrics",
+                &[&[NO_PERFORMANCE_METRICS]],
+                "List the metrics as their server does.",
+                |i| Box::pin(list_metrics(i)),
+            ),
+            Command::new(group, "dump-metrics", &[], "List the metrics as a table (CSV).", |i| {
+                Box::pin(dump_metrics(i))
             }),
         ],
     }

@@ -12,6 +12,7 @@ mod crashes;
 mod demo;
 mod games;
 mod keys;
+mod metrics;
 mod outbox;
 mod page;
 mod patches;

@@ -20,8 +20,9 @@ use soru_tezos::codec::{Encode, HexBytes};
 use soru_tezos::hash::BlockHash;
 use soru_tezos::key::{PublicKeyHash, Scheme};
 use soru_tezos::operation::{AddMessages, ManagerOperation};
-use soru_tezos::scalar::{Mutez, Nat};
+use soru_tezos::scalar::{Level, Mutez, Nat};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The protocol's limit for an operation, in bytes.
 const MAX_OPERATION_DATA: usize = 32_768;
@@ -52,6 +53,24 @@ pub struct Batcher {
     store: Store,
     operations: SharedQueue,
     messages: Mutex<MessageQueue>,
+    last: Mutex<LastBatches>,
+}
+
+/// The last time batches were made.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LastBatches {
+    /// How long it took to make them.
+    pub get_time: Duration,
+    /// How long it took to give them to the injector and to keep them.
+    pub keep_time: Duration,
+    /// Messages in them.
+    pub messages: usize,
+    /// Batches.
+    pub batches: usize,
+    /// The head at that time.
+    pub level: Level,
+    /// The time, in seconds since 1970.
+    pub at: f64,
 }
 
 impl Batcher {
@@ -69,7 +88,12 @@ impl Batcher {
         let limits = BatchLimits::new(&config.batcher, most);
         let kept = store.kept_messages()?;
         let messages = MessageQueue::new(limits, kept.counter, kept.waiting, kept.batched);
-        Ok(Some(Batcher { store: store.clone(), operations: group.queue.clone(), messages: Mutex::new(messages) }))
+        Ok(Some(Batcher {
+            store: store.clone(),
+            operations: group.queue.clone(),
+            messages: Mutex::new(messages),
+            last: Mutex::default(),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, MessageQueue> {
@@ -104,6 +128,7 @@ impl Batcher {
 
     /// Makes batches, and keeps everything that changed.
     fn batch(&self, messages: &mut MessageQueue, only_full: bool) -> Result<(), StoreError> {
+        let started = Instant::now();
         let mut operations = self.operations.lock();
         let (mut batches, mut count) = (0, 0);
         while !operations.is_full()
@@ -123,6 +148,7 @@ impl Batcher {
                 }
             }
         }
+        let made = Instant::now();
         let (operation_changes, message_changes) = (operations.take_changes(), messages.take_changes());
         if operation_changes.is_empty() && message_changes.waiting.is_empty() && message_changes.batched.is_empty() {
             return Ok(());
@@ -137,8 +163,21 @@ impl Batcher {
             messages.put_changes_back(&message_changes);
         } else if batches > 0 {
             tracing::info!("Batched {count} messages in {batches} batches");
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = LastBatches {
+                get_time: made.duration_since(started),
+                keep_time: made.elapsed(),
+                messages: count,
+                batches,
+                level: self.store.head()?.map_or(Level(0), |head| head.level),
+                at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            };
         }
         kept
+    }
+
+    /// The last time batches were made.
+    pub fn last_batches(&self) -> LastBatches {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Messages that wait, in order.

@@ -171,7 +171,11 @@ async fn on_head(
             // a block known already is not fetched again
             match node.store.block(&hash).map_err(Failure::from)? {
                 Some(known) => Ok::<_, Failure>(Fetched::Known(Box::new(known))),
-                None => Ok(Fetched::New(Box::new(node.layer1.block(hash).await?))),
+                None => {
+                    let asked = Instant::now();
+                    let block = Box::new(node.layer1.block(hash).await?);
+                    Ok(Fetched::New(block, asked.elapsed()))
+                }
             }
         })
         .buffered(FETCHED_AHEAD)
@@ -185,11 +189,18 @@ async fn on_head(
         let flush = if last || (index + 1) % FLUSHED_TOGETHER == 0 { Flush::Now } else { Flush::Later };
         match fetched {
             Fetched::Known(block) => {
+                node.metrics.note(|noted| noted.inbox_times = [Duration::ZERO; 3]);
                 let known = block.clone();
                 blocking(node, move |node| lock(&node.pipeline).return_to(&known)).await?;
                 announce(node, &block);
             }
-            Fetched::New(block) => events.extend(process(node, block, flush).await?),
+            Fetched::New(block, fetching) => {
+                let started = Instant::now();
+                events.extend(process(node, block, flush).await?);
+                let evaluating = started.elapsed();
+                let times = [fetching, evaluating, fetching.saturating_add(evaluating)];
+                node.metrics.note(|noted| noted.inbox_times = times);
+            }
         }
     }
     check_whitelist(node, events)
@@ -205,7 +216,8 @@ struct Head {
 
 enum Fetched {
     Known(Box<crate::store::StoredBlock>),
-    New(Box<Block>),
+    /// With the time it took to get it.
+    New(Box<Block>, Duration),
 }
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

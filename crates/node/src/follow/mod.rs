@@ -72,6 +72,7 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
 async fn live(started: startup::Started, stop: CancellationToken) -> Result<(), NodeError> {
     let startup::Started { node, heads, own_heads, signers, listener, lock } = started;
     let server = tokio::spawn(crate::rpc::serve(Arc::clone(&node), listener, stop.clone()));
+    let metrics = tokio::spawn(crate::metrics::serve(Arc::clone(&node), stop.clone()));
     tracing::info!("The smart rollup node is listening to {}:{}", node.address.ip(), node.address.port());
     let operations = operations::Operations::new(&node, &signers)?;
     let processing = chain::follow(&node, heads, &operations, &stop);
@@ -87,6 +88,9 @@ async fn live(started: startup::Started, stop: CancellationToken) -> Result<(), 
     tracing::info!("Shutting down RPC server");
     if let Err(e) = server.await {
         tracing::warn!("the RPC server ended badly: {e}");
+    }
+    if let Err(e) = metrics.await {
+        tracing::warn!("the metrics server ended badly: {e}");
     }
     drop(lock);
     result

@@ -5,6 +5,7 @@ use super::outbox::Executor;
 use super::publisher::Publisher;
 use crate::config::{Mode, OperationKind, Purpose};
 use crate::inject::Injectors;
+use crate::metrics;
 use crate::node::{Node, NodeError};
 use crate::pipeline::PipelineError;
 use crate::pipeline::operations::RollupEvent;
@@ -148,6 +149,7 @@ impl Operations {
             let delay = node.current_constants().minimal_block_delay.0;
             injectors.put_off(monitored, Duration::from_secs(delay));
         }
+        metrics::watch_balances(node, head).await;
         let degraded = node.status().stopped.is_some();
         if degraded {
             tracing::error!("[DEGRADED MODE] Seen head {} at level {}", head.hash, head.level);

@@ -6,6 +6,7 @@ use super::player::{Board, Player};
 use super::{Evaluator, ProofInputs, RefutationError};
 use crate::config::{OperationKind, Purpose};
 use crate::inject::Injectors;
+use crate::metrics::{RunningGame, Turn};
 use crate::node::Node;
 use crate::reveals::NodeReveals;
 use soru_l1::heads::Reorg;
@@ -19,7 +20,7 @@ use soru_tezos::hash::CommitmentHash;
 use soru_tezos::header::BlockRef;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::operation::Refute;
-use soru_tezos::rollup::{GameResult, PvmKind, Refutation};
+use soru_tezos::rollup::{GameResult, Player as Side, PvmKind, Refutation};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
@@ -76,6 +77,7 @@ impl Coordinator {
         let games = layer1.games(head, &rollup, &self.own).await?;
         let games: HashMap<PublicKeyHash, OngoingGame> =
             games.into_iter().filter_map(|game| Some((self.opponent(&game)?, game))).collect();
+        self.tell(head, &games).await?;
         let lost = self.follow(head, way, &games).await?;
         self.players.retain(|opponent, player| {
             let stays = games.contains_key(opponent);
@@ -99,6 +101,33 @@ impl Coordinator {
     fn opponent(&self, game: &OngoingGame) -> Option<PublicKeyHash> {
         let own = game.stakers.player(&self.own)?;
         Some(game.stakers.staker(own.opponent()))
+    }
+
+    /// Tells the metrics of the games that run.
+    async fn tell(&self, head: BlockRef, games: &HashMap<PublicKeyHash, OngoingGame>) -> Result<(), RefutationError> {
+        if !self.node.metrics.are_wanted() {
+            return Ok(());
+        }
+        let rollup = self.node.config.smart_rollup_address;
+        let mut running = vec![];
+        for (opponent, OngoingGame { game, stakers, .. }) in games {
+            let clock = self.node.layer1.game_timeout(head, &rollup, stakers).await?;
+            let left = clock.map_or(0, |clock| {
+                let left = match game.turn {
+                    Side::Alice => clock.alice,
+                    Side::Bob => clock.bob,
+                };
+                left.saturating_sub(head.level.since(clock.last_turn_level))
+            });
+            let turn = match stakers.staker(game.turn) == self.own {
+                true => Turn::Own,
+                false if left <= 0 => Turn::TimedOut,
+                false => Turn::Theirs,
+            };
+            running.push(RunningGame { opponent: *opponent, start_level: game.start_level, turn, left });
+        }
+        self.node.metrics.note(|noted| noted.games = running);
+        Ok(())
     }
 
     /// Keeps the journal.

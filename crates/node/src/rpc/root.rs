@@ -14,7 +14,7 @@ pub(super) fn answer(node: &Node, segments: &[&str]) -> Result<Reply, Reply> {
         ["ping"] => Reply::json(&json!({})),
         ["health"] => Reply::json(&health(node)?),
         ["version"] => Reply::json(&json!({
-            "version": concat!("soru ", env!("CARGO_PKG_VERSION")),
+            "version": crate::VERSION,
             "store_version": "soru_1",
             "context_version": "0",
         })),
