@@ -27,6 +27,7 @@ use soru_protocol::inbox::{LevelStart, inbox_hash};
 use soru_pvm::{FastEngine, Pvm, PvmError, Reveals, Tick};
 use soru_tezos::block::Block;
 use soru_tezos::hash::{BlockHash, CommitmentHash, SmartRollupAddress, StateHash};
+use soru_tezos::header::BlockRef;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::rollup::{Commitment, GameResult, GenesisInfo, Inbox};
 use soru_tezos::scalar::{Level, Ticks};
@@ -186,7 +187,7 @@ impl Pipeline {
         stored.commitment = commitment.as_ref().map(Commitment::hash);
         batch.put_messages(&stored.witness(), &level_messages.payloads)?;
         batch.set_outbox(level, evaluation.outbox)?;
-        self.record(&batch, level, &events)?;
+        self.record(&batch, BlockRef { level, hash: block.hash }, &events)?;
         self.finish(batch, block, stored, commitment, evaluation.pvm, messages.len(), events)
     }
 
@@ -298,7 +299,8 @@ impl Pipeline {
     }
 
     /// Keeps what the operations of a block mean, and stops where layer 1 and the node disagree.
-    fn record(&self, batch: &Batch, level: Level, events: &[RollupEvent]) -> Result<(), PipelineError> {
+    fn record(&self, batch: &Batch, block: BlockRef, events: &[RollupEvent]) -> Result<(), PipelineError> {
+        let level = block.level;
         for event in events {
             match event {
                 RollupEvent::Published { staker, hash, commitment, first_level } => {
@@ -320,7 +322,7 @@ impl Pipeline {
                     }
                     batch.set_cemented(hash, *level)?;
                 }
-                RollupEvent::Executed { level, index, .. } => batch.set_executed(*level, *index)?,
+                RollupEvent::Executed { level, index, .. } => batch.set_executed(*level, *index, block)?,
                 RollupEvent::GameEnded { stakers, result } => self.check_game(stakers, result)?,
                 RollupEvent::Recovered { .. } => {}
             }

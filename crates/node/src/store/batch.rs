@@ -1,6 +1,6 @@
 //! A transaction: everything of one block at once, or nothing.
 
-use super::records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock, bytes_of_messages};
+use super::records::{Execution, Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock, bytes_of_messages};
 use super::tables::*;
 use super::{Inner, NodeWriter, StoreError, decoded};
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use redb::{Durability, ReadableTable, WriteTransaction};
 use soru_merkle::StoreId;
 use soru_tezos::codec::Encode;
 use soru_tezos::hash::{BlockHash, CommitmentHash, PayloadHashesHash};
+use soru_tezos::header::BlockRef;
 use soru_tezos::rollup::{Commitment, Inbox};
 use soru_tezos::scalar::Level;
 use std::sync::{Arc, PoisonError};
@@ -144,14 +145,14 @@ impl Batch {
         Ok(())
     }
 
-    /// Marks an outbox message as executed on layer 1.
-    pub fn set_executed(&self, level: Level, index: u32) -> Result<(), StoreError> {
+    /// Marks an outbox message as executed on layer 1, in a block.
+    pub fn set_executed(&self, level: Level, index: u32, block: BlockRef) -> Result<(), StoreError> {
         let transaction = self.transaction()?;
         let mut table = transaction.open_table(OUTBOX)?;
         let mut record: OutboxRecord = decoded("outbox record", table.get(level.0)?)?.unwrap_or_default();
-        if !record.executed.contains(&index) {
-            record.executed.push(index);
-            record.executed.sort_unstable();
+        let execution = Execution { index, block };
+        if !record.executed.contains(&execution) {
+            record.executed.push(execution);
         }
         table.insert(level.0, record.to_bytes().as_slice())?;
         Ok(())

@@ -20,7 +20,7 @@ pub use lock::DataDirLock;
 pub use modules::ModuleDirectory;
 pub use nodes::{NodeReader, NodeWriter};
 pub use queues::KeptMessages;
-pub use records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
+pub use records::{Execution, Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
 
 use crate::config::HistoryMode;
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tables::*;
 
 /// Version of the file's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Bytes of the database's page cache.
 const CACHE: usize = 32 << 20;
 
@@ -249,9 +249,11 @@ impl Store {
         decoded("inbox history cell", self.view()?.open_table(INBOX_CELLS)?.get(&hash.0)?)
     }
 
-    /// The outbox messages of a level and those executed.
+    /// The outbox messages of a level and those executed on the canonical chain.
     pub fn outbox(&self, level: Level) -> Result<Option<OutboxRecord>, StoreError> {
-        decoded("outbox record", self.view()?.open_table(OUTBOX)?.get(level.0)?)
+        let view = self.view()?;
+        let record = decoded("outbox record", view.open_table(OUTBOX)?.get(level.0)?)?;
+        record.map(|record| on_chain(&view, record)).transpose()
     }
 
     /// Levels whose outbox has messages that were not executed, in order.
@@ -263,6 +265,7 @@ impl Store {
             let (level, bytes) = entry?;
             let record =
                 OutboxRecord::from_bytes(bytes.value()).map_err(|e| StoreError::damaged("outbox record", e))?;
+            let record = on_chain(&view, record)?;
             if record.pending().next().is_some() {
                 pending.push((Level(level.value()), record));
             }
@@ -314,6 +317,24 @@ fn read_block(view: &ReadTransaction, hash: &BlockHash) -> Result<Option<StoredB
 
 fn read_mark(view: &ReadTransaction, name: &str) -> Result<Option<Mark>, StoreError> {
     decoded("mark", view.open_table(STATE)?.get(name)?)
+}
+
+/// A record without the executions of blocks that layer 1 has left. Of a level that is no longer known they count.
+fn on_chain(view: &ReadTransaction, mut record: OutboxRecord) -> Result<OutboxRecord, StoreError> {
+    if record.executed.is_empty() {
+        return Ok(record);
+    }
+    let head = read_mark(view, HEAD)?.map_or(Level(i32::MAX), |mark| mark.level);
+    let levels = view.open_table(LEVELS)?;
+    let mut executed = vec![];
+    for execution in record.executed {
+        let known = levels.get(execution.block.level.0)?.map(|hash| BlockHash(*hash.value()));
+        if execution.block.level <= head && known.is_none_or(|known| known == execution.block.hash) {
+            executed.push(execution);
+        }
+    }
+    record.executed = executed;
+    Ok(record)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use soru_pvm::Tick;
 use soru_tezos::binary_struct;
 use soru_tezos::codec::{Decode, Decoded, Encode, HexBytes, Reader};
 use soru_tezos::hash::{BlockHash, CommitmentHash, InboxHash, PayloadHashesHash, ProtocolHash, StateHash};
+use soru_tezos::header::BlockRef;
 use soru_tezos::number::N;
 use soru_tezos::rollup::Inbox;
 use soru_tezos::scalar::{Level, Ticks, Timestamp};
@@ -140,16 +141,27 @@ binary_struct!(Publication { first, own });
 pub struct OutboxRecord {
     /// Indexes of the messages.
     pub messages: Vec<u32>,
-    /// Indexes of those executed on layer 1.
-    pub executed: Vec<u32>,
+    /// Those executed on layer 1.
+    pub executed: Vec<Execution>,
 }
 
 binary_struct!(OutboxRecord { messages, executed });
 
+/// An execution of an outbox message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Execution {
+    /// Index of the message.
+    pub index: u32,
+    /// The block that executed it. On another branch the message still waits.
+    pub block: BlockRef,
+}
+
+binary_struct!(Execution { index, block });
+
 impl OutboxRecord {
     /// Indexes of the messages not executed.
     pub fn pending(&self) -> impl Iterator<Item = u32> + '_ {
-        self.messages.iter().copied().filter(|index| !self.executed.contains(index))
+        self.messages.iter().copied().filter(|index| self.executed.iter().all(|execution| execution.index != *index))
     }
 }
 

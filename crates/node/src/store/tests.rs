@@ -3,6 +3,7 @@ use super::*;
 use soru_merkle::{NodeStore, Tree};
 use soru_pvm::Tick;
 use soru_tezos::hash::{InboxHash, ProtocolHash, StateHash};
+use soru_tezos::header::BlockRef;
 use soru_tezos::rollup::{Inbox, LevelProof};
 use soru_tezos::scalar::{Ticks, Timestamp};
 
@@ -74,7 +75,7 @@ fn marks_outboxes_publications() {
     batch.set_cemented(&b, Level(10)).unwrap();
     batch.add_publication(&a, Level(30), None).unwrap();
     batch.add_publication(&a, Level(31), Some(Level(31))).unwrap();
-    batch.set_executed(Level(7), 1).unwrap();
+    batch.set_executed(Level(7), 1, BlockRef { level: Level(12), hash: BlockHash([1; 32]) }).unwrap();
     batch.set_outbox(Level(7), vec![0, 1, 2]).unwrap();
     batch.set_outbox(Level(8), vec![]).unwrap();
     let record = |level, hash, is_activation| ProtocolRecord {
@@ -93,6 +94,31 @@ fn marks_outboxes_publications() {
     assert_eq!(pending[0].1.pending().collect::<Vec<_>>(), [0, 2]);
     let protocol = |level| store.protocol_of_level(Level(level)).unwrap().map(|record| record.proto_level);
     assert_eq!([protocol(4), protocol(5), protocol(9), protocol(10)], [None, Some(1), Some(1), Some(2)]);
+}
+
+/// A message executed on a branch that was left waits again, and does not once the branch is back.
+#[test]
+fn executions_are_of_one_branch() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let [one, other] = [1, 2].map(|byte| BlockHash([byte; 32]));
+    let go_to = |level: i32, hash: &BlockHash| {
+        let batch = store.begin(Flush::Now).unwrap();
+        batch.set_level(Level(level), hash).unwrap();
+        batch.set_head(hash, Level(level)).unwrap();
+        batch.commit().unwrap();
+    };
+    let batch = store.begin(Flush::Now).unwrap();
+    batch.set_outbox(Level(7), vec![0, 1]).unwrap();
+    batch.set_executed(Level(7), 0, BlockRef { level: Level(12), hash: one }).unwrap();
+    batch.commit().unwrap();
+    let pending = || store.outbox(Level(7)).unwrap().unwrap().pending().collect::<Vec<u32>>();
+    for (level, hash, waiting) in
+        [(12, &one, &[1][..]), (12, &other, &[0, 1]), (12, &one, &[1]), (11, &other, &[0, 1]), (13, &one, &[1])]
+    {
+        go_to(level, hash);
+        assert_eq!(pending(), waiting, "level {level}, {hash}");
+    }
 }
 
 #[test]
