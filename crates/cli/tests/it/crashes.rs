@@ -63,7 +63,8 @@ struct Crashes {
 }
 
 impl Crashes {
-    /// `window`: blocks in which the operator must have published against a loser; too few if it is dead for too long.
+    /// `window`: blocks in which the operator must have published against a loser. If it is dead for too long, the protocol
+    /// takes its commitment no more (`commitment_past_curfew`), and once the losers are gone nothing is ever cemented again.
     fn new(seed: u64, window: i64) -> Crashes {
         let constants = json!({
             "smart_rollup_commitment_period_in_blocks": 3,
