@@ -206,12 +206,13 @@ impl User<'_> {
 /// Asks until there is an answer.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
+    let (begin, mut pause) = (Instant::now(), Duration::from_millis(10));
     while begin.elapsed() < PATIENCE {
         if let Some(answer) = ask() {
             return answer;
         }
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(200));
     }
     panic!("not in time: {what}");
 }
