@@ -202,6 +202,8 @@ pub struct SandboxConfig {
     pub data_dir: PathBuf,
     /// Where the RPC listens; port 0 takes a free one.
     pub rpc_addr: SocketAddr,
+    /// Most connections that are open at a time; more wait until one ends.
+    pub max_connections: usize,
     /// When blocks are made.
     pub block_time: BlockTime,
     /// The constants to begin with.
@@ -219,12 +221,16 @@ pub struct SandboxConfig {
 /// The RPC address of a reference node: loopback, port 8732.
 pub const DEFAULT_RPC_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8732);
 
+/// Connections that may be open at a time: fewer than the file descriptors that systems give a process, 1,024.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 800;
+
 impl SandboxConfig {
     /// A chain in `data_dir` with everything else as it is by default.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         SandboxConfig {
             data_dir: data_dir.into(),
             rpc_addr: DEFAULT_RPC_ADDRESS,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
             block_time: BlockTime::default(),
             preset: Preset::default(),
             constants: serde_json::Value::Object(Default::default()),

@@ -2,6 +2,7 @@
 //! and the RPC of a node. Programs talk to it as they talk to any Tezos node.
 #![forbid(unsafe_code)]
 
+mod accept;
 pub mod block;
 pub mod config;
 mod controls;
@@ -18,8 +19,8 @@ pub mod store;
 pub mod view;
 
 pub use config::{
-    BOOTSTRAP, BOOTSTRAP_BALANCE, BlockTime, DEFAULT_RPC_ADDRESS, FundedAccount, MAX_ACCOUNTS, SandboxConfig, Upgrade,
-    made_account, parse_protocol,
+    BOOTSTRAP, BOOTSTRAP_BALANCE, BlockTime, DEFAULT_MAX_CONNECTIONS, DEFAULT_RPC_ADDRESS, FundedAccount, MAX_ACCOUNTS,
+    SandboxConfig, Upgrade, made_account, parse_protocol,
 };
 pub use error::SandboxError;
 pub use rpc::{answer_on, script_answer_on};

@@ -1,5 +1,6 @@
 //! Starting and stopping the sandbox: the HTTP server and the baker around one [`Node`].
 
+use crate::accept::Bounded;
 use crate::block::{self, ChainStart};
 use crate::config::SandboxConfig;
 use crate::error::SandboxError;
@@ -45,6 +46,7 @@ impl Sandbox {
         let address = listener.local_addr().map_err(refuse)?;
         let stop = CancellationToken::new();
         let block_time = config.block_time;
+        let listener = Bounded::new(listener, config.max_connections);
         let node = open(config, stop.clone()).await?;
         let server = tokio::spawn(serve(listener, node.clone(), stop.clone()));
         let baker = tokio::spawn(produce::bake_until_stopped(node.clone(), block_time));
@@ -105,7 +107,7 @@ async fn open(config: SandboxConfig, stop: CancellationToken) -> Result<Arc<Node
     opened.await.map_err(failed)?.map(Arc::new)
 }
 
-async fn serve(listener: TcpListener, node: Arc<Node>, stop: CancellationToken) -> std::io::Result<()> {
+async fn serve(listener: Bounded, node: Arc<Node>, stop: CancellationToken) -> std::io::Result<()> {
     axum::serve(listener, rpc::router(node)).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 

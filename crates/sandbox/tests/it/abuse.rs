@@ -1,7 +1,8 @@
 //! Hostile requests: the sandbox refuses them, answers others meanwhile, and its memory stays bounded.
 
-use crate::support::Layer1;
+use crate::support::{Layer1, manual};
 use serde_json::json;
+use soru_sandbox::SandboxConfig;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -211,4 +212,28 @@ async fn idle_streams_are_cheap_and_all_are_told() {
     assert!(after < before + 60_000, "{before} kB, then {after} kB for {STREAMS} streams");
     drop(streams);
     layer1.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let layer1 = Layer1::start(SandboxConfig { max_connections: 5, ..manual(directory.path()) }).await;
+    let connect = || TcpStream::connect(layer1.sandbox.address());
+    // this client keeps its connection
+    others_are_answered(&layer1).await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(connect().await.unwrap());
+    }
+    let mut late = connect().await.unwrap();
+    late.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = [0; 15];
+    assert!(tokio::time::timeout(Duration::from_millis(300), late.read_exact(&mut answer)).await.is_err());
+    others_are_answered(&layer1).await;
+    idle.pop();
+    tokio::time::timeout(Duration::from_secs(10), late.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    // those that are idle keep nobody from stopping it
+    layer1.sandbox.stop().await;
+    drop(idle);
 }
