@@ -212,7 +212,9 @@ pub async fn prepare_batch(
         return Err(BatchError::Empty);
     }
     let constants: LimitConstants = client.constants(options.at).await?;
-    let source = source(client, signer, options).await?;
+    let mut source = source(client, signer, options).await?;
+    // who sends the reveal does not want another
+    source.reveal.take_if(|_| matches!(items.first(), Some(Item { body: ManagerBody::Reveal(_), .. })));
     let branch = client.block_hash(options.branch).await?;
     let reveal_added = source.reveal.is_some();
     let items: Vec<Item> = source.reveal.clone().map(Item::from).into_iter().chain(items.iter().cloned()).collect();

@@ -51,12 +51,13 @@ impl Access {
         self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The signer that a locator leads to. `public` spares a question to a remote signer.
+    /// The signer that a locator leads to. `public` spares a question to a remote signer, `own` are keys to be known by there.
     pub(super) async fn signer(
         &self,
         alias: &str,
         locator: &SecretKeyLocator,
         public: Option<PublicKey>,
+        own: Vec<SecretKey>,
     ) -> Result<Arc<dyn Signer>, WalletError> {
         let place = locator.place().map_err(|unusable| match unusable {
             Unusable::Scheme => {
@@ -71,7 +72,7 @@ impl Access {
                 let signer = signer
                     .or_else(|| self.remote_signer.clone())
                     .ok_or_else(|| WalletError::NoRemoteSigner { alias: alias.to_owned() })?;
-                let remote = RemoteSigner::connect(&signer, address, public).await;
+                let remote = RemoteSigner::connect(&signer, address, public, own).await;
                 Arc::new(remote.map_err(|problem| WalletError::Remote { alias: alias.to_owned(), problem })?)
             }
         })

@@ -14,6 +14,7 @@ pub use locator::SecretKeyLocator;
 pub use remote::RemoteSigner;
 pub use signer::{MemorySigner, Signer, SignerError};
 
+use locator::Place;
 use serde::{Deserialize, Serialize};
 use soru_tezos::contract::Contract;
 use soru_tezos::hash::{ContractHash, SmartRollupAddress};
@@ -343,7 +344,7 @@ impl Wallet {
         let mut candidates = known.iter().filter(|known| known.address == address);
         let (known, locator) =
             candidates.find_map(|known| Some((known, known.secret_key.as_ref()?))).ok_or_else(no_key)?;
-        let signer = self.access.signer(&known.alias, locator, known.public_key.clone()).await?;
+        let signer = self.access.signer(&known.alias, locator, known.public_key.clone(), self.plain_keys()?).await?;
         if signer.address() != address {
             let problem = format!("it is the key of {}, not of {address}", signer.address());
             return Err(WalletError::BadSecretKey { alias: known.alias.clone(), problem });
@@ -351,11 +352,21 @@ impl Wallet {
         Ok(signer)
     }
 
+    /// The keys that lie in the wallet as they are.
+    fn plain_keys(&self) -> Result<Vec<SecretKey>, WalletError> {
+        let located = self.aliases::<SecretKeys>().list()?.into_iter();
+        let plain = located.filter_map(|(_, locator)| match locator.place() {
+            Ok(Place::Here(key)) => Some(key),
+            _ => None,
+        });
+        Ok(plain.collect())
+    }
+
     /// The signer of a key that is not in the wallet yet, for `import`.
     ///
     /// # Errors
     /// When the key cannot be used.
     pub async fn signer_at(&self, alias: &str, locator: &SecretKeyLocator) -> Result<Arc<dyn Signer>, WalletError> {
-        self.access.signer(alias, locator, None).await
+        self.access.signer(alias, locator, None, self.plain_keys()?).await
     }
 }

@@ -133,15 +133,35 @@ async fn remote_signers_that_fail_are_named() {
         put("dave", locator.to_owned());
         assert!(matches!(wallet.signer("dave").await, Err(WalletError::BadSecretKey { .. })), "{locator}");
     }
+}
 
-    let strict = Stub::start(|request| match request.path.as_str() {
-        "/authorized_keys" => Reply::Json(200, json!({"authorized_keys": []})),
+#[tokio::test]
+async fn requests_are_signed_where_a_signer_wants_it() {
+    let [key, known, stranger] =
+        [Scheme::Bls, Scheme::P256, Scheme::Ed25519].map(|it| SecretKey::generate(it).unwrap());
+    let (address, authorized) = (key.public_key_hash(), known.public_key_hash());
+    let (signing, checking) = (key.clone(), known.public_key());
+    let strict = Stub::start(move |request| match request.path.split_once("?authentication=") {
+        None if request.path == "/authorized_keys" => {
+            Reply::Json(200, json!({"authorized_keys": [authorized.to_string()]}))
+        }
+        Some((path, signature)) if path == format!("/keys/{address}") => {
+            let message = hex::decode(request.body.as_str().unwrap()).unwrap();
+            let signed = [&[4, 1, 3][..], &address.hash, &message].concat();
+            assert!(checking.verify(Watermark::None, &signed, &signature.parse().unwrap()));
+            Reply::Json(200, json!({"signature": honest(&signing, &message)}))
+        }
         _ => Reply::Text(403, "no".to_owned()),
     })
     .await;
-    wallet.forget_key("dave").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let wallet = Wallet::new(directory.path());
     let locator = SecretKeyLocator::from(format!("{}/{address}", strict.client.endpoint()));
-    wallet.add_located_key("dave", &key.public_key(), locator, true).unwrap();
-    let error = wallet.signer("dave").await.unwrap().sign(Watermark::Operation, b"x").await.unwrap_err().to_string();
-    assert!(error.contains("authorized key"), "{error}");
+    wallet.add_located_key("dave", &key.public_key(), locator, false).unwrap();
+    wallet.add_secret_key("stranger", &stranger, false).unwrap();
+    let signer = wallet.signer("dave").await.unwrap();
+    let error = signer.sign(Watermark::Operation, b"x").await.unwrap_err().to_string();
+    assert!(error.contains(&format!("signed by an authorized key ({authorized})")), "{error}");
+    wallet.add_secret_key("known", &known, false).unwrap();
+    wallet.signer("dave").await.unwrap().sign(Watermark::Operation, b"x").await.unwrap();
 }
