@@ -124,6 +124,11 @@ impl Context {
         if let Some(mode) = invocation.option("mode").filter(|mode| *mode != "client") {
             return Err(CliError::option("mode", mode, "only 'client' is known here"));
         }
+        invocation.read_option("media-type", |text| match text {
+            "json" | "any" => Ok(()),
+            "binary" => Err("answers are read in JSON only: give json or any"),
+            _ => Err("give json or any"),
+        })?;
         let block = invocation.read_option("block", parse_block)?.unwrap_or(BlockId::HEAD);
         if invocation.switch("log-requests") {
             crate::logging::start(true);

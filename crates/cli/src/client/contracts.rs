@@ -7,7 +7,7 @@ use super::options::{FORCE, OPERATION};
 use super::receipt::TEZ;
 use crate::grammar::{CliError, Command, Invocation, Opt};
 use soru_l1::wallet::Contracts;
-use soru_michelson::syntax::print;
+use soru_michelson::syntax::{print, print_argument};
 use soru_tezos::contract::{Contract, Entrypoint};
 use soru_tezos::hash::ContractHash;
 use soru_tezos::micheline::Micheline;
@@ -32,6 +32,10 @@ pub fn commands() -> Vec<Command> {
         Command::new(GROUP, "get balance for <src>", &[], "Get the balance of a contract.", |i| Box::pin(balance(i))),
         Command::new(GROUP, "get contract storage for <src>", &[], "Get the storage of a contract.", |i| {
             Box::pin(storage(i))
+        }),
+        Command::new(GROUP, "get contract code for <src>", &[], "Get the code of a contract.", |i| Box::pin(code(i))),
+        Command::new(GROUP, "get contract entrypoints for <src>", &[], "Get the entrypoint list of a contract.", |i| {
+            Box::pin(entrypoints(i))
         }),
         Command::new(
             GROUP,
@@ -77,18 +81,53 @@ async fn balance(invocation: Invocation) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The smart contract in the parameter `src`.
+fn originated(context: &Context, invocation: &Invocation) -> Result<ContractHash, CliError> {
+    match context.contract(invocation, "src")? {
+        Contract::Originated(contract) => Ok(contract),
+        Contract::Implicit(_) => Err(CliError::Usage("This is not a smart contract.".to_owned())),
+    }
+}
+
+fn unknown(contract: ContractHash) -> CliError {
+    CliError::Usage(format!("Contract {contract} does not exist"))
+}
+
 async fn storage(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
-    let Contract::Originated(contract) = context.contract(&invocation, "src")? else {
-        return Err(CliError::Usage("This is not a smart contract.".to_owned()));
-    };
-    match context.rpc.storage(context.block, &contract).await.map_err(rpc_failed)? {
-        Some(storage) => {
-            println!("{}", print(&storage));
-            Ok(())
-        }
-        None => Err(CliError::Usage(format!("Contract {contract} does not exist"))),
+    let contract = originated(&context, &invocation)?;
+    let storage = context.rpc.storage(context.block, &contract).await.map_err(rpc_failed)?;
+    println!("{}", print(&storage.ok_or_else(|| unknown(contract))?));
+    Ok(())
+}
+
+async fn code(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let contract = originated(&context, &invocation)?;
+    let script = context.rpc.script(context.block, &contract).await.map_err(rpc_failed)?;
+    println!("{}", print(&script.ok_or_else(|| unknown(contract))?.code));
+    Ok(())
+}
+
+async fn entrypoints(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let contract = originated(&context, &invocation)?;
+    let listed = context.rpc.entrypoints(context.block, &contract).await.map_err(rpc_failed)?;
+    let listed = listed.ok_or_else(|| unknown(contract))?.entrypoints;
+    let mut rows: Vec<(String, Micheline)> = Vec::new();
+    let default = Entrypoint::default();
+    // the root is the default where no entrypoint is called so
+    if !listed.contains_key(&default.to_string())
+        && let Some(ty) = context.rpc.entrypoint_type(context.block, &contract, &default).await.map_err(rpc_failed)?
+    {
+        rows.push((default.to_string(), ty));
     }
+    rows.extend(listed);
+    println!("Entrypoints for contract {contract}: ");
+    for (name, ty) in rows {
+        println!("  {name}: {}", print_argument(&ty).replace('\n', &format!("\n{:1$}", "", name.len() + 4)));
+    }
+    Ok(())
 }
 
 async fn originate(invocation: Invocation) -> Result<(), CliError> {

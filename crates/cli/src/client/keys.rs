@@ -54,7 +54,9 @@ async fn generate(invocation: Invocation) -> Result<(), CliError> {
         "secp256k1" => Ok(Scheme::Secp256k1),
         "p256" => Ok(Scheme::P256),
         "bls" => Ok(Scheme::Bls),
-        _ => Err("give one of ed25519, secp256k1, p256, bls"),
+        other => {
+            Err(format!("Unknown signature algorithm ({other}). Available: 'ed25519', 'secp256k1','p256' or 'bls'"))
+        }
     })?;
     let key = SecretKey::generate(scheme.unwrap_or(Scheme::Ed25519)).map_err(CliError::failed)?;
     let locator = match invocation.switch("encrypted") {

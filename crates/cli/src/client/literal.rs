@@ -11,6 +11,29 @@ pub fn text_or_file(text: &str) -> Result<String, String> {
     }
 }
 
+/// A text, and the expression it says.
+#[derive(Clone)]
+pub struct Source {
+    /// The text.
+    pub text: String,
+    /// The expression, and where its parts stand.
+    pub parsed: Parsed,
+}
+
+impl Source {
+    /// An expression in a parameter.
+    pub fn data(text: &str) -> Result<Source, SyntaxError> {
+        Ok(Source { text: text.to_owned(), parsed: parse_expression(text)? })
+    }
+
+    /// The script in a parameter: the text itself, or a file that has it.
+    pub fn script(text: &str) -> Result<Source, String> {
+        let text = text_or_file(text)?;
+        let parsed = parse_script(&text).map_err(|error| error.to_string())?;
+        Ok(Source { text, parsed })
+    }
+}
+
 /// An expression in a parameter.
 pub fn data(text: &str) -> Result<Micheline, SyntaxError> {
     parse_expression(text).map(|parsed: Parsed| parsed.expr)
@@ -18,5 +41,5 @@ pub fn data(text: &str) -> Result<Micheline, SyntaxError> {
 
 /// The script in a parameter: the text itself, or a file that has it.
 pub fn script(text: &str) -> Result<Micheline, String> {
-    parse_script(&text_or_file(text)?).map(|parsed| parsed.expr).map_err(|error| error.to_string())
+    Source::script(text).map(|source| source.parsed.expr)
 }

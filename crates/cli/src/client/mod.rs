@@ -6,6 +6,7 @@ pub mod config;
 mod confirm;
 pub mod context;
 mod contracts;
+mod delegates;
 mod errors;
 mod keys;
 mod literal;
@@ -15,7 +16,9 @@ pub mod options;
 mod password;
 mod receipt;
 mod rollups;
+mod script_errors;
 mod scripts;
+mod services;
 mod transfers;
 mod unit_tests;
 
@@ -26,10 +29,12 @@ pub fn tool(name: String) -> Tool {
     let groups = [
         keys::commands(),
         contracts::commands(),
+        delegates::commands(),
         transfers::commands(),
         rollups::commands(),
         scripts::commands(),
         unit_tests::commands(),
+        services::commands(),
         chain::commands(),
         config::commands(),
     ];

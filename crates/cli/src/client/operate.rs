@@ -2,7 +2,7 @@
 //! (`spec/node.md` §10.5–10.6).
 
 use super::context::{Context, rpc_failed};
-use super::{confirm, errors, receipt};
+use super::{confirm, errors, receipt, script_errors};
 use crate::grammar::{CliError, Invocation};
 use soru_l1::fees::{
     BatchError, BatchOptions, Estimate, FeeParameters, Item, Signed, inject, prepare_batch, sign_and_check, simulate,
@@ -171,7 +171,10 @@ fn refused(error: BatchError) -> CliError {
     match error {
         BatchError::Simulation { result, trace, .. } => {
             println!("This simulation failed:\n{}", receipt::text(result.managers(), 2));
-            CliError::Usage(errors::describe_all(&trace))
+            match script_errors::concerns(&trace) {
+                true => CliError::Usage(script_errors::report(&trace, None)),
+                false => CliError::Usage(errors::describe_all(&trace)),
+            }
         }
         BatchError::Rpc(error) => rpc_failed(error),
         other => CliError::failed(other),

@@ -44,7 +44,7 @@ pub const GLOBALS: &[Opt] = &[
     Opt::value("addr", Some('A'), "host", "old way to give the host of the endpoint").hide(),
     Opt::value("port", Some('P'), "number", "old way to give the port of the endpoint").hide(),
     Opt::switch("tls", Some('S'), "old way to ask for https").hide(),
-    Opt::value("media-type", Some('m'), "json|binary|any", "accepted; answers are asked for in JSON"),
+    Opt::value("media-type", Some('m'), "json|any", "kind of the answers that are asked for: always JSON"),
     REMOTE_SIGNER,
     PASSWORD_FILE,
     Opt::value("mode", Some('M'), "client", "only client is known").hide(),

@@ -1,7 +1,8 @@
 //! Commands on Michelson expressions and on bytes: hashing, checking, converting, running, signing (`spec/node.md` §10.3).
 
 use super::context::{Context, rpc_failed, wallet};
-use super::literal::{data, script, text_or_file};
+use super::literal::{Source, data, script, text_or_file};
+use super::script_errors;
 use crate::grammar::{CliError, Command, Invocation, Opt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -105,6 +106,24 @@ async fn ask(context: &Context, path: &str, body: Value) -> Result<Value, CliErr
     context.rpc.post(&path, &body).await.map_err(rpc_failed)
 }
 
+/// Asks about what the user wrote; a refusal is told with its lines, and ends in `failure`.
+async fn ask_about(
+    context: &Context,
+    path: &str,
+    body: Value,
+    source: &Source,
+    failure: &str,
+) -> Result<Value, CliError> {
+    let path = format!("/chains/main/blocks/{}/helpers/scripts/{path}", context.block);
+    context.rpc.post(&path, &body).await.map_err(|error| match error.trace() {
+        [] => rpc_failed(error),
+        trace => {
+            eprintln!("{}", script_errors::report(trace, Some(source)));
+            CliError::failed(failure)
+        }
+    })
+}
+
 fn expression(answer: &Value, field: &str) -> Result<Micheline, CliError> {
     serde_json::from_value(answer[field].clone())
         .map_err(|error| CliError::failed(format!("the node answered something else than '{field}': {error}")))
@@ -157,18 +176,20 @@ async fn hash_data(invocation: Invocation) -> Result<(), CliError> {
 
 async fn typecheck_data(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
-    let (value, ty) = (invocation.read_param("data", data)?, invocation.read_param("type", data)?);
+    let (value, ty) = (invocation.read_param("data", Source::data)?, invocation.read_param("type", data)?);
     let gas_limit = gas_limit(&context, &invocation).await?;
-    let answer = ask(&context, "typecheck_data", json!({"data": value, "type": ty, "gas": gas_limit})).await?;
+    let body = json!({"data": value.parsed.expr, "type": ty, "gas": gas_limit});
+    let answer = ask_about(&context, "typecheck_data", body, &value, "ill-typed data").await?;
     println!("Well typed\nGas remaining: {}", gas(&answer));
     Ok(())
 }
 
 async fn typecheck_script(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
-    let program = invocation.read_param("prg", script)?;
+    let program = invocation.read_param("prg", Source::script)?;
     let gas_limit = gas_limit(&context, &invocation).await?;
-    let answer = ask(&context, "typecheck_code", json!({"program": program, "gas": gas_limit})).await?;
+    let body = json!({"program": program.parsed.expr, "gas": gas_limit});
+    let answer = ask_about(&context, "typecheck_code", body, &program, "ill-typed script").await?;
     println!("Well typed (Gas remaining: {})", gas(&answer));
     Ok(())
 }
@@ -211,14 +232,14 @@ async fn normalize_script(invocation: Invocation) -> Result<(), CliError> {
 async fn run(invocation: Invocation) -> Result<(), CliError> {
     use soru_tezos::scalar::Mutez;
     let context = Context::new(&invocation)?;
-    let program = invocation.read_param("prg", script)?;
+    let program = invocation.read_param("prg", Source::script)?;
     let (storage, input) = (invocation.read_param("storage", data)?, invocation.read_param("input", data)?);
     let tez = |name: &str, default: u64| {
         let given = invocation.read_option(name, Mutez::parse_tez)?;
         Ok::<_, CliError>(given.unwrap_or(Mutez(default)))
     };
     let mut body = json!({
-        "script": program, "storage": storage, "input": input,
+        "script": program.parsed.expr, "storage": storage, "input": input,
         "amount": tez("amount", 50_000)?, "balance": tez("balance", 4_000_000_000_000)?,
         "chain_id": context.rpc.chain_id().await.map_err(rpc_failed)?,
         "entrypoint": invocation.option("entrypoint").unwrap_or("default"),
@@ -232,7 +253,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     if invocation.option("gas").is_some() {
         body["gas"] = gas_limit(&context, &invocation).await?;
     }
-    let answer = ask(&context, "run_code", body).await?;
+    let answer = ask_about(&context, "run_code", body, &program, "error running script").await?;
     let indented = |text: String| text.lines().map(|line| format!("  {line}\n")).collect::<String>();
     print!("storage\n{}emitted operations\n", indented(print(&expression(&answer, "storage")?)));
     match answer["operations"].as_array().filter(|list| !list.is_empty()) {

@@ -9,8 +9,8 @@ use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::json::pretty;
 use soru_tezos::key::PublicKeyHash;
 use soru_tezos::micheline::Micheline;
-use soru_tezos::operation::Operation;
-use soru_tezos::rollup::{Commitment, Inbox, InboxMessage, OutboxMessage, Output, PvmKind, RevealRequest};
+use soru_tezos::operation::{ManagerOperation, Operation};
+use soru_tezos::rollup::{Commitment, Game, Inbox, InboxMessage, OutboxMessage, Output, Proof, PvmKind, RevealRequest};
 use soru_tezos::scalar::Level;
 
 /// An encoding: its name behind the protocol's, what it is, and both directions.
@@ -42,6 +42,7 @@ const fn encoding<T: Encode + Decode + Serialize + DeserializeOwned>(
 const ENCODINGS: &[Encoding] = &[
     encoding::<Contract>("contract", "an account: implicit or originated"),
     Encoding { name: "operation", doc: "a signed batch of manager operations", ..encoding::<Operation>("", "") },
+    encoding::<ManagerOperation>("operation.contents", "one manager operation of a batch"),
     Encoding {
         name: "operation.unsigned",
         doc: "a batch of manager operations without signature",
@@ -58,12 +59,14 @@ const ENCODINGS: &[Encoding] = &[
     encoding::<SmartRollupAddress>("smart_rollup.address", "the address of a rollup"),
     encoding::<Commitment>("smart_rollup.commitment", "a commitment to a rollup's state"),
     encoding::<Commitment>("smart_rollup.commmitment", "the same, under the name the reference gives it"),
+    encoding::<Game>("smart_rollup.game", "a refutation game"),
     encoding::<Inbox>("smart_rollup.inbox", "the inbox: its level and the newest cell of its history"),
     encoding::<InboxMessage>("smart_rollup.inbox.message", "a message of the inbox, as kernels read it"),
     encoding::<PvmKind>("smart_rollup.kind", "a kind of PVM"),
     encoding::<Metadata>("smart_rollup.metadata", "what reveal_metadata answers: address and origination level"),
     encoding::<OutboxMessage>("smart_rollup.outbox.message", "a message of the outbox, as kernels write it"),
     encoding::<Output>("smart_rollup.output", "an outbox message with its place"),
+    encoding::<Proof>("smart_rollup.proof", "the proof of a tick, as a move of a game carries it"),
     encoding::<RevealRequest>("smart_rollup.reveal", "a request of a kernel for data"),
     encoding::<Vec<PublicKeyHash>>("smart_rollup.whitelist", "the stakers of a private rollup"),
     encoding::<Destination>("destination", "an account or a rollup"),

@@ -1,6 +1,8 @@
 //! `soru codec` against what the reference's codec printed (`tests/data/codec.json`, recorded).
 
+use crate::common::{json, upstream};
 use serde::Deserialize;
+use serde_json::Value;
 use std::process::Command;
 
 #[derive(Deserialize)]
@@ -41,4 +43,76 @@ fn the_pages_outbox_message() {
     let text = String::from_utf8(output.stdout).unwrap();
     // untyped, 36 bytes: int 37, the contract, and "%default", which is a name of its own
     assert_eq!(text, "0000000024002501e23f94166aa518a037d11c2af05984c36b08f7cc00000000082564656661756c74\n");
+}
+
+/// What the codec prints, without the end of the line.
+fn codec(command: &str, id: &str, input: &str) -> Option<String> {
+    let ran = Command::new(env!("CARGO_BIN_EXE_soru")).args(["codec", command, id, "from", input]).output().unwrap();
+    ran.status.success().then(|| String::from_utf8(ran.stdout).unwrap().trim_end().to_owned())
+}
+
+/// Kinds of operations that are not a manager's, which rollups do not need.
+fn is_foreign(operation: &Value) -> bool {
+    let kinds = operation["contents"].as_array().into_iter().flatten().map(|content| content["kind"].as_str().unwrap());
+    const MANAGER: [&str; 7] = [
+        "reveal",
+        "transaction",
+        "origination",
+        "delegation",
+        "update_consensus_key",
+        "update_companion_key",
+        "transfer_ticket",
+    ];
+    kinds.into_iter().any(|kind| !MANAGER.contains(&kind))
+}
+
+#[test]
+fn samples_of_the_reference_go_both_ways() {
+    let Some(text) = upstream("encoding_samples.json") else { return };
+    let samples = json(&text);
+    let (mut compared, mut foreign) = (0, 0);
+    for sample in samples["samples"].as_array().unwrap() {
+        let name = sample["encoding"].as_str().unwrap();
+        if !["contract", "operation", "operation.unsigned"].contains(&name) {
+            continue;
+        }
+        let (value, bytes) = (&sample["json"], sample["hex"].as_str().unwrap());
+        let id = format!("025-PsUshuai.{name}");
+        let (encoded, decoded) = (codec("encode", &id, &value.to_string()), codec("decode", &id, bytes));
+        if is_foreign(value) {
+            foreign += 1;
+            assert_eq!((encoded, decoded), (None, None), "{}", sample["name"]);
+        } else {
+            compared += 1;
+            assert_eq!(encoded.as_deref(), Some(bytes), "{}", sample["name"]);
+            assert_eq!(&json(&decoded.unwrap()), value, "{}", sample["name"]);
+        }
+    }
+    println!("{compared} samples are alike, {foreign} are of operations that are not a manager's");
+    assert!(compared > 20);
+}
+
+#[test]
+fn proofs_of_the_reference_go_both_ways() {
+    let Some(text) = upstream("refutation_proofs.json") else { return };
+    let proofs = json(&text);
+    let proofs = proofs["proofs"].as_array().unwrap();
+    for proof in proofs {
+        let bytes = proof["hex"].as_str().unwrap();
+        let decoded = codec("decode", "alpha.smart_rollup.proof", bytes).unwrap();
+        assert_eq!(json(&decoded)["input_proof"].is_null(), proof["input_proof"] == "none", "{}", proof["index"]);
+        assert_eq!(codec("encode", "alpha.smart_rollup.proof", &decoded).as_deref(), Some(bytes), "{}", proof["index"]);
+    }
+    println!("{} proofs are alike", proofs.len());
+}
+
+#[test]
+fn contents_go_both_ways() {
+    let rollup = "sr163Lv22CdE8QagCwf48PWDTquk6isQwv57";
+    let cement = format!(
+        r#"{{"kind":"smart_rollup_cement","source":"tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx","fee":"1","counter":"2","gas_limit":"3","storage_limit":"0","rollup":"{rollup}"}}"#
+    );
+    let bytes = codec("encode", "alpha.operation.contents", &cement).unwrap();
+    assert!(bytes.starts_with("ca0002298c03ed7d454a101eb7022bc95f7e5f41ac7801020300"), "{bytes}");
+    assert_eq!(json(&codec("decode", "alpha.operation.contents", &bytes).unwrap()), json(&cement));
 }

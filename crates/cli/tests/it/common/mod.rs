@@ -256,6 +256,16 @@ pub fn word_after<'t>(text: &'t str, label: &str) -> &'t str {
     rest.trim_start_matches(['\'', ' ']).split(|c: char| c.is_whitespace() || c == '\'').next().unwrap()
 }
 
+/// A file of `../shared/vectors/upstream`, where that is present.
+pub fn upstream(name: &str) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/upstream").join(name);
+    let text = std::fs::read_to_string(&path).ok();
+    if text.is_none() {
+        println!("skipped: {} is not there", path.display());
+    }
+    text
+}
+
 pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

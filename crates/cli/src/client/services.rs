@@ -1,0 +1,259 @@
+//! What a node answers to, and which protocols the client knows: `rpc list`, `rpc schema`, `rpc format` (`spec/node.md` §10.3). They
+//! read the node's OpenAPI document, which our sandbox serves at `/openapi.json`.
+
+use super::context::{Context, rpc_failed};
+use crate::grammar::{CliError, Command, Invocation};
+use serde_json::{Map, Value, json};
+use soru_tezos::json::pretty;
+
+const RPC: &str = "Commands for the low level RPC layer";
+const MISC: &str = "Miscellaneous commands";
+
+/// The commands.
+pub fn commands() -> Vec<Command> {
+    vec![
+        Command::new(
+            MISC,
+            "list understood protocols",
+            &[],
+            "List the protocol versions that this client understands.",
+            |i| Box::pin(protocols(i)),
+        ),
+        Command::new(RPC, "rpc list", &[], "Alias to `rpc list /`.", |i| Box::pin(list(i))),
+        Command::new(RPC, "rpc list <url>", &[], "List RPCs under a given URL prefix.", |i| Box::pin(list(i))),
+        Command::new(
+            RPC,
+            "rpc schema <HTTP method> <url>",
+            &[],
+            "Get the input and output JSON schemas of an RPC.",
+            |i| Box::pin(schema(i)),
+        ),
+        Command::new(
+            RPC,
+            "rpc format <HTTP method> <url>",
+            &[],
+            "Get the humanoid readable input and output formats of an RPC.",
+            |i| Box::pin(format(i)),
+        ),
+    ]
+}
+
+async fn protocols(_: Invocation) -> Result<(), CliError> {
+    for protocol in soru_protocol::Protocol::ALL {
+        println!("{}", protocol.hash_text().chars().take(SHORT_HASH).collect::<String>());
+    }
+    Ok(())
+}
+
+/// Letters of a protocol's hash that name it.
+const SHORT_HASH: usize = 12;
+
+/// The parts of a path; a part in braces stands for any one.
+fn parts(path: &str) -> Vec<&str> {
+    path.split('?').next().unwrap_or_default().split('/').filter(|part| !part.is_empty()).collect()
+}
+
+fn is_parameter(part: &str) -> bool {
+    part.starts_with('{')
+}
+
+fn fits(template: &[&str], path: &[&str]) -> bool {
+    template.iter().zip(path).all(|(wanted, part)| is_parameter(wanted) || wanted == part)
+}
+
+/// The OpenAPI document of the node.
+async fn document(context: &Context) -> Result<Value, CliError> {
+    let document: Option<Value> = context.rpc.get_optional("/openapi.json").await.map_err(rpc_failed)?;
+    document.ok_or_else(|| {
+        CliError::failed("this node does not describe itself: there is no OpenAPI document at /openapi.json")
+    })
+}
+
+/// The paths of a document with what can be done there.
+fn paths(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.filter_map(|(path, operations)| Some((path, operations.as_object()?)))
+}
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let context = Context::new(&invocation)?;
+    let document = document(&context).await?;
+    let prefix = parts(invocation.param("url"));
+    let mut lines = Vec::new();
+    for (path, operations) in paths(&document) {
+        let template = parts(path);
+        if template.len() < prefix.len() || !fits(&template, &prefix) {
+            continue;
+        }
+        // as far as the user named the parameters, as they were named
+        let named = prefix.iter().copied().chain(template.iter().skip(prefix.len()).copied());
+        let shown: Vec<String> = named.map(|part| part.replace('{', "<").replace('}', ">")).collect();
+        for method in METHODS.iter().filter(|method| operations.contains_key(**method)) {
+            let summary = operations[*method]["summary"].as_str().unwrap_or_default();
+            lines.push(format!("  - {} /{}\n      {summary}", method.to_uppercase(), shown.join("/")));
+        }
+    }
+    if lines.is_empty() {
+        return Err(CliError::failed("No service found at this URL"));
+    }
+    lines.sort();
+    println!("\nAvailable services:\n\n{}\n", lines.join("\n"));
+    Ok(())
+}
+
+/// Schemas of what a service takes, if it takes anything, and answers.
+struct Service {
+    input: Option<Value>,
+    output: Value,
+}
+
+async fn service(invocation: &Invocation) -> Result<Service, CliError> {
+    let method = invocation.read_param("HTTP method", |text| {
+        let method = text.to_lowercase();
+        let known = METHODS.contains(&method.as_str());
+        known.then_some(method).ok_or("give one of GET, POST, PUT, PATCH, DELETE")
+    })?;
+    let context = Context::new(invocation)?;
+    let document = document(&context).await?;
+    let path = parts(invocation.param("url"));
+    let mut is_prefix = false;
+    for (template, operations) in paths(&document) {
+        let template = parts(template);
+        if template.len() < path.len() || !fits(&template, &path) {
+            continue;
+        }
+        is_prefix = true;
+        if let Some(operation) = operations.get(&method).filter(|_| template.len() == path.len()) {
+            let input = operation["requestBody"]["content"]["application/json"].get("schema").cloned();
+            let answers = operation["responses"]["200"]["content"].as_object();
+            let output = answers.and_then(|kinds| kinds.values().next()).map(|kind| kind["schema"].clone());
+            let whole = |schema: Value| with_definitions(&document, schema);
+            return Ok(Service { input: input.map(whole), output: whole(output.unwrap_or_default()) });
+        }
+    }
+    Err(CliError::failed(match is_prefix {
+        true => "No service found at this URL (but this is a valid prefix)",
+        false => "No service found at this URL",
+    }))
+}
+
+/// A schema, with those it refers to beside it.
+fn with_definitions(document: &Value, schema: Value) -> Value {
+    let mut definitions = Map::new();
+    let mut open = referred(&schema);
+    while let Some(name) = open.pop() {
+        if !definitions.contains_key(&name) {
+            let definition = document["components"]["schemas"][&name].clone();
+            open.extend(referred(&definition));
+            definitions.insert(name, definition);
+        }
+    }
+    match (schema, definitions.is_empty()) {
+        (Value::Object(mut schema), false) => {
+            schema.insert("components".to_owned(), json!({ "schemas": definitions }));
+            Value::Object(schema)
+        }
+        (schema, _) => schema,
+    }
+}
+
+/// Names of the schemas that a schema refers to.
+fn referred(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| {
+                match value.as_str().and_then(|text| text.strip_prefix("#/components/schemas/")) {
+                    Some(target) if name == "$ref" => vec![target.to_owned()],
+                    _ => referred(value),
+                }
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(referred).collect(),
+        _ => Vec::new(),
+    }
+}
+
+async fn schema(invocation: Invocation) -> Result<(), CliError> {
+    let Service { input, output } = service(&invocation).await?;
+    let shown = match input {
+        Some(input) => json!({ "input": input, "output": output }),
+        None => json!({ "output": output }),
+    };
+    println!("{}", pretty(&shown));
+    Ok(())
+}
+
+async fn format(invocation: Invocation) -> Result<(), CliError> {
+    let Service { input, output } = service(&invocation).await?;
+    if let Some(input) = input {
+        println!("Input format:\n{}", indented(&outline(&input)));
+    }
+    println!("Output format:\n{}", indented(&outline(&output)));
+    Ok(())
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A schema as a person reads it: the shape of the values.
+fn outline(schema: &Value) -> String {
+    let list = |name: &str| schema[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(name) = schema["$ref"].as_str() {
+        return name.rsplit('/').next().unwrap_or(name).to_owned() + &definitions(schema);
+    }
+    let alternatives = [list("oneOf"), list("anyOf")].concat();
+    if !alternatives.is_empty() {
+        return alternatives.iter().map(outline).collect::<Vec<_>>().join("\n|| ") + &definitions(schema);
+    }
+    let words = list("enum");
+    if !words.is_empty() {
+        return words.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
+    }
+    let shape = match schema["type"].as_str() {
+        Some("object") => {
+            let required: Vec<&str> = list("required").iter().filter_map(Value::as_str).collect();
+            let fields = schema["properties"].as_object().into_iter().flatten();
+            let rows: Vec<String> = fields
+                .map(|(name, value)| {
+                    let mark = if required.contains(&name.as_str()) { "" } else { "?" };
+                    format!("\"{name}\"{mark}: {}", outline(value).replace('\n', "\n  "))
+                })
+                .collect();
+            if rows.is_empty() { "object".to_owned() } else { format!("{{ {} }}", rows.join(",\n  ")) }
+        }
+        Some("array") => format!("[ {} ... ]", outline(&schema["items"]).replace('\n', "\n  ")),
+        Some("string") => match schema["pattern"].as_str() {
+            Some(pattern) => format!("string /{pattern}/"),
+            None => "string".to_owned(),
+        },
+        Some(other) => other.to_owned(),
+        None => "any".to_owned(),
+    };
+    shape + &definitions(schema)
+}
+
+/// The outlines of the schemas that stand beside one.
+fn definitions(schema: &Value) -> String {
+    let beside = schema["components"]["schemas"].as_object().into_iter().flatten();
+    beside.map(|(name, schema)| format!("\n{name}:\n{}", indented(&outline(schema)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemas_are_outlined() {
+        let document = json!({"components": {"schemas": {
+            "Tree": {"type": "object", "required": ["leaf"], "properties": {
+                "leaf": {"type": "integer"}, "twigs": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+            }},
+        }}});
+        let schema = with_definitions(&document, json!({"$ref": "#/components/schemas/Tree"}));
+        assert_eq!(outline(&schema), "Tree\nTree:\n  { \"leaf\": integer,\n    \"twigs\"?: [ Tree ... ] }");
+    }
+}
