@@ -7,7 +7,7 @@ use imbl::OrdMap;
 
 use crate::error::TreeError;
 use crate::inode;
-use crate::node::{Entry, Inode, Node, bury};
+use crate::node::{Entry, Inode, Node, bury, free_here};
 use crate::step::Step;
 
 /// A directory `base` with changes on top. `folded` caches the result of working them in.
@@ -23,7 +23,7 @@ pub(crate) struct Dirty {
 }
 
 /// Net change of a step: its new node, or `None` when it goes.
-type Change = Option<Node>;
+pub(crate) type Change = Option<Node>;
 
 /// Changes in byte order of their steps: a short list, or a persistent map when there are many.
 #[derive(Clone)]
@@ -41,6 +41,19 @@ impl Dirty {
 
     pub(crate) fn base(&self) -> &Arc<Inode> {
         &self.base
+    }
+
+    /// Number of pending changes.
+    pub(crate) fn changes(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Visits the pending changes in byte order of their steps.
+    pub(crate) fn for_each<'a>(
+        &'a self,
+        f: impl FnMut(&'a Step, &'a Change) -> Result<(), TreeError>,
+    ) -> Result<(), TreeError> {
+        self.pending.for_each(f)
     }
 
     pub(crate) fn folded(&self) -> Option<&Arc<Inode>> {
@@ -188,9 +201,15 @@ impl Dirty {
 
 impl Drop for Dirty {
     fn drop(&mut self) {
-        let mut queue = Vec::new();
-        self.uproot(&mut queue);
-        bury(queue);
+        let freed = free_here(|| {
+            self.folded = OnceLock::new();
+            self.pending = Pending::Few(Vec::new());
+        });
+        if !freed {
+            let mut queue = Vec::new();
+            self.uproot(&mut queue);
+            bury(queue);
+        }
     }
 }
 
@@ -243,7 +262,10 @@ impl Pending {
         }
     }
 
-    fn for_each(&self, mut f: impl FnMut(&Step, &Change) -> Result<(), TreeError>) -> Result<(), TreeError> {
+    fn for_each<'a>(
+        &'a self,
+        mut f: impl FnMut(&'a Step, &'a Change) -> Result<(), TreeError>,
+    ) -> Result<(), TreeError> {
         match self {
             Pending::Few(changes) => changes.iter().try_for_each(|(step, change)| f(step, change)),
             Pending::Many(changes) => changes.iter().try_for_each(|(step, change)| f(step, change)),

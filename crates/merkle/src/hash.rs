@@ -89,9 +89,8 @@ fn params() -> Params {
 }
 
 fn finish(hash: blake2b_simd::Hash) -> NodeHash {
-    let mut out = [0u8; 32];
-    out.copy_from_slice(hash.as_bytes());
-    NodeHash(out)
+    // of the length asked for in the parameters
+    NodeHash(hash.as_bytes().first_chunk().copied().unwrap_or_default())
 }
 
 /// BLAKE2b-256 of `bytes`.
@@ -103,67 +102,74 @@ thread_local! {
     static WRITTEN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// BLAKE2b-256 of what `put` writes.
-pub(crate) fn written(put: impl FnOnce(&mut Vec<u8>)) -> NodeHash {
+/// What `with` makes of what `put` writes.
+pub(crate) fn written<T>(put: impl FnOnce(&mut Vec<u8>), with: impl FnOnce(&[u8]) -> T) -> T {
     let mut bytes = WRITTEN.take();
     bytes.clear();
     put(&mut bytes);
-    let hash = blake2b(&bytes);
+    let result = with(&bytes);
     WRITTEN.set(bytes);
-    hash
+    result
 }
 
 /// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TrieKey([u8; 32]);
 
-/// Longest bytes whose hash is remembered, and how many are.
-const REMEMBERED_BYTES: usize = 23;
+/// How many values a [`Memory`] holds.
 const REMEMBERED: usize = 1024;
 
-/// Bytes, with a hash made from them.
-type Remembered = Option<(u8, [u8; REMEMBERED_BYTES], [u8; 32])>;
+/// Short bytes with zeros behind and their length at the end.
+type Short = [u64; 4];
 
-/// The last hashes of a kind.
-struct Memory(Vec<Remembered>);
-
-thread_local! {
-    /// Most steps are names of fields and small numbers, looked up over and over.
-    static KEYS: RefCell<Memory> = const { RefCell::new(Memory(Vec::new())) };
-    /// Most leaves of a machine's state are tags and small numbers.
-    static LEAVES: RefCell<Memory> = const { RefCell::new(Memory(Vec::new())) };
+/// `bytes` as a key of a [`Memory`], if they are short enough.
+pub(crate) fn short(bytes: &[u8]) -> Option<Short> {
+    let mut short = [0; 32];
+    short[..31].get_mut(..bytes.len())?.copy_from_slice(bytes);
+    short[31] = bytes.len() as u8;
+    let (words, _) = short.as_chunks::<8>();
+    Some(std::array::from_fn(|i| words.get(i).copied().map_or(0, u64::from_le_bytes)))
 }
 
-impl Memory {
-    /// The hash that `make` gives for `bytes`, which fit.
-    fn recall(&mut self, bytes: &[u8], padded: &[u8; REMEMBERED_BYTES], make: impl Fn() -> [u8; 32]) -> [u8; 32] {
-        let length = bytes.len() as u8;
-        let mix = |mix: u32, byte: &u8| (mix ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let mixed = bytes.iter().fold(0x811c_9dc5, mix);
+/// The last values of a kind that were made from short bytes.
+pub(crate) struct Memory<V>(Vec<Option<(Short, V)>>);
+
+impl<V: Clone> Memory<V> {
+    pub(crate) const fn new() -> Self {
+        Memory(Vec::new())
+    }
+
+    /// The value that `make` gives for the bytes of `key`.
+    pub(crate) fn recall(&mut self, key: Short, make: impl FnOnce() -> V) -> V {
         if self.0.is_empty() {
             self.0.resize(REMEMBERED, None);
         }
-        match &mut self.0[(mixed ^ mixed >> 16) as usize % REMEMBERED] {
-            Some((l, b, hash)) if *l == length && b == padded => *hash,
-            other => other.insert((length, *padded, make())).2,
+        match &mut self.0[mixed(key) as usize % REMEMBERED] {
+            Some((known, value)) if *known == key => value.clone(),
+            other => other.insert((key, make())).1.clone(),
         }
     }
 }
 
-/// `bytes` with zeros behind, if they are short enough to be remembered.
-fn padded(bytes: &[u8]) -> Option<[u8; REMEMBERED_BYTES]> {
-    let mut padded = [0; REMEMBERED_BYTES];
-    padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    Some(padded)
+/// Mixes numbers to one, for finding equal things quickly.
+pub(crate) fn mixed<const N: usize>(numbers: [u64; N]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mixed = numbers.iter().fold(0u64, |mixed, number| (mixed.rotate_left(29) ^ number).wrapping_mul(ODD));
+    mixed ^ mixed >> 32
+}
+
+thread_local! {
+    /// Most steps are names of fields and small numbers, looked up over and over.
+    static KEYS: RefCell<Memory<TrieKey>> = const { RefCell::new(Memory::new()) };
 }
 
 impl TrieKey {
     pub(crate) fn of(step: &[u8]) -> TrieKey {
-        let make = || blake2b(step).0;
-        TrieKey(match padded(step) {
-            Some(padded) => KEYS.with_borrow_mut(|keys| keys.recall(step, &padded, make)),
+        let make = || TrieKey(blake2b(step).0);
+        match short(step) {
+            Some(short) => KEYS.with_borrow_mut(|keys| keys.recall(short, make)),
             None => make(),
-        })
+        }
     }
 
     /// Index (0 or 1) of the child to follow at `depth`, which is below 256.
@@ -189,14 +195,6 @@ pub(crate) fn put_leaf(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// The hash of a leaf.
 pub(crate) fn leaf(bytes: &[u8]) -> NodeHash {
-    let make = || whole_leaf(bytes).0;
-    NodeHash(match padded(bytes) {
-        Some(padded) => LEAVES.with_borrow_mut(|leaves| leaves.recall(bytes, &padded, make)),
-        None => make(),
-    })
-}
-
-fn whole_leaf(bytes: &[u8]) -> NodeHash {
     finish(params().to_state().update(&(bytes.len() as u64).to_be_bytes()).update(bytes).finalize())
 }
 
@@ -217,9 +215,13 @@ pub(crate) fn put_flat<'a>(out: &mut Vec<u8>, entries: impl ExactSizeIterator<It
 }
 
 /// §1.4: what is hashed of a bucket below depth 0, its entries given in byte order of their steps.
-pub(crate) fn put_bucket<'a>(out: &mut Vec<u8>, entries: impl ExactSizeIterator<Item = (&'a [u8], Kind, NodeHash)>) {
+pub(crate) fn put_bucket<'a>(
+    out: &mut Vec<u8>,
+    count: usize,
+    entries: impl Iterator<Item = (&'a [u8], Kind, NodeHash)>,
+) {
     out.push(0);
-    put_varint(out, entries.len() as u64);
+    put_varint(out, count as u64);
     for (step, kind, hash) in entries {
         put_varint(out, step.len() as u64);
         out.extend_from_slice(step);
@@ -249,7 +251,7 @@ pub(crate) fn put_fork(out: &mut Vec<u8>, depth: u8, count: u64, children: [Opti
 /// one vector register.
 pub(crate) fn many<T>(nodes: &[T], put: impl Fn(&T, &mut Vec<u8>), set: impl Fn(&T, NodeHash)) {
     if let [node] = nodes {
-        return set(node, written(|out| put(node, out)));
+        return set(node, written(|out| put(node, out), blake2b));
     }
     let params = params();
     let mut bytes = Vec::new();

@@ -117,20 +117,46 @@ pub(crate) fn grown(entries: Vec<Entry>, depth: u8) -> Result<Body, TreeError> {
     if entries.len() as u64 <= BUCKET {
         return Ok(Body::Bucket(entries.into_iter().collect()));
     }
-    let mut keyed: Vec<(TrieKey, Option<Entry>)> =
-        entries.into_iter().map(|entry| (TrieKey::of(&entry.step), Some(entry))).collect();
-    keyed.sort_by_key(|(key, _)| *key);
-    split(&mut keyed, depth)
+    grow(&mut Bodies, entries, depth)
 }
 
-/// [`grown`] for entries in the order of their keys.
-fn split(keyed: &mut [(TrieKey, Option<Entry>)], depth: u8) -> Result<Body, TreeError> {
+/// What a trie is made of.
+pub(crate) trait Trie<E> {
+    /// An inode below others.
+    type Inode;
+
+    /// A bucket of entries in byte order.
+    fn bucket(&mut self, entries: [Option<E>; 2]) -> Self::Inode;
+
+    /// A fork of `count` entries below.
+    fn fork(&mut self, depth: u8, count: u64, children: [Option<Self::Inode>; 2]) -> Self::Inode;
+}
+
+/// The inode at `depth` for more `entries` (that give their steps) than a bucket takes.
+pub(crate) fn grow<E, T>(trie: &mut T, entries: Vec<E>, depth: u8) -> Result<T::Inode, TreeError>
+where
+    E: AsRef<[u8]>,
+    T: Trie<E>,
+{
+    let mut keyed: Vec<_> =
+        entries.into_iter().map(|entry| (TrieKey::of(entry.as_ref()), Some(entry))).collect();
+    keyed.sort_unstable_by_key(|(key, _)| *key);
+    split(trie, &mut keyed, depth)
+}
+
+/// [`grow`] for entries in the order of their keys.
+fn split<E, T>(trie: &mut T, keyed: &mut [(TrieKey, Option<E>)], depth: u8) -> Result<T::Inode, TreeError>
+where
+    E: AsRef<[u8]>,
+    T: Trie<E>,
+{
     if keyed.len() as u64 <= BUCKET {
-        let mut bucket: Bucket = keyed.iter_mut().filter_map(|(_, entry)| entry.take()).collect();
-        if let Bucket::Two(entries) = &mut bucket {
-            entries.sort_by(|a, b| a.step.cmp(&b.step));
-        }
-        return Ok(Body::Bucket(bucket));
+        let mut entries = keyed.iter_mut().filter_map(|(_, entry)| entry.take());
+        let entries = match (entries.next(), entries.next()) {
+            (Some(a), Some(b)) if b.as_ref() < a.as_ref() => [Some(b), Some(a)],
+            (first, second) => [first, second],
+        };
+        return Ok(trie.bucket(entries));
     }
     if depth >= MAX_DEPTH {
         return Err(TreeError::TrieTooDeep);
@@ -138,13 +164,34 @@ fn split(keyed: &mut [(TrieKey, Option<Entry>)], depth: u8) -> Result<Body, Tree
     let count = keyed.len() as u64;
     let middle = keyed.partition_point(|(key, _)| key.index(depth) == 0);
     let (left, right) = keyed.split_at_mut(middle);
-    let child = |keyed: &mut [(TrieKey, Option<Entry>)]| -> Result<Option<Arc<Inode>>, TreeError> {
-        if keyed.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(Inode::new(split(keyed, depth + 1)?, false))))
+    let mut child = |keyed: &mut [(TrieKey, Option<E>)]| match keyed {
+        [] => Ok(None),
+        keyed => split(trie, keyed, depth + 1).map(Some),
     };
-    Ok(Body::Fork { depth, count, children: [child(left)?, child(right)?] })
+    let children = [child(left)?, child(right)?];
+    Ok(trie.fork(depth, count, children))
+}
+
+/// The trie of nodes.
+struct Bodies;
+
+impl Trie<Entry> for Bodies {
+    type Inode = Body;
+
+    fn bucket(&mut self, entries: [Option<Entry>; 2]) -> Body {
+        Body::Bucket(entries.into_iter().flatten().collect())
+    }
+
+    fn fork(&mut self, depth: u8, count: u64, children: [Option<Body>; 2]) -> Body {
+        let children = children.map(|child| child.map(|body| Arc::new(Inode::new(body, false))));
+        Body::Fork { depth, count, children }
+    }
+}
+
+impl AsRef<[u8]> for Entry {
+    fn as_ref(&self) -> &[u8] {
+        &self.step
+    }
 }
 
 /// Removes `step` from the directory with root inode `root`, if it is there.

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod containers;
+mod digest;
 mod dirty;
 mod error;
 mod hash;

@@ -1,5 +1,6 @@
 //! The nodes of a tree: leaves and inodes, immutable once shared, with cached hashes, loaded on demand from wherever they come.
 
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 
 use crate::dirty::Dirty;
 use crate::error::TreeError;
-use crate::hash::{self, Kind, NodeHash};
+use crate::hash::{self, Kind, Memory, NodeHash};
 use crate::proof::{Recorder, Shown};
 use crate::step::Step;
 use crate::store::{StoreHandle, StoreId};
@@ -30,8 +31,8 @@ pub(crate) enum Source<N> {
     Store(Arc<StoreHandle>),
     /// Taken from a whole node, and the load noted for a proof.
     Recording(Arc<Recorder>, Arc<N>),
-    /// From what a proof shows.
-    Proof(Arc<Shown>),
+    /// From what a proof shows, in another place where that is possible.
+    Proof(Option<Arc<Shown>>),
 }
 
 /// What a node is given at its birth, or finds out once.
@@ -128,7 +129,24 @@ impl<N> Source<N> {
     }
 }
 
+thread_local! {
+    /// Most leaves of a machine's state are tags and small numbers, written over and over.
+    static SHORT: RefCell<Memory<Arc<Leaf>>> = const { RefCell::new(Memory::new()) };
+}
+
 impl Leaf {
+    /// A leaf with these bytes, if they are short: of those that are met often there is one only.
+    pub(crate) fn short(bytes: &[u8]) -> Option<Arc<Leaf>> {
+        // a copy: nothing larger is kept for their sake
+        let make = || Leaf::new(Bytes::copy_from_slice(bytes));
+        let key = hash::short(bytes)?;
+        Some(SHORT.with_borrow_mut(|leaves| leaves.recall(key, make)))
+    }
+
+    pub(crate) fn of(bytes: Bytes) -> Arc<Leaf> {
+        Leaf::short(&bytes).unwrap_or_else(|| Leaf::new(bytes))
+    }
+
     pub(crate) fn new(bytes: Bytes) -> Arc<Leaf> {
         Arc::new(Leaf {
             hash: Slot::empty(),
@@ -168,7 +186,8 @@ impl Leaf {
             Source::Memory => return Err(TreeError::Missing(hash)),
             Source::Store(handle) => handle.leaf(&hash)?,
             Source::Recording(recorder, original) => recorder.leaf(hash, original)?,
-            Source::Proof(shown) => shown.leaf(&hash)?,
+            Source::Proof(Some(shown)) => shown.leaf(&hash)?,
+            Source::Proof(None) => return Err(TreeError::Blinded(hash)),
         };
         Ok(self.bytes.fill(bytes))
     }
@@ -176,12 +195,12 @@ impl Leaf {
 
 impl Inode {
     pub(crate) fn new(body: Body, root: bool) -> Inode {
-        Inode::from_source(body, root, Source::Memory)
+        Inode { hash: Slot::empty(), body: Slot::Given(body), root, source: Source::Memory, stored: Stored::default() }
     }
 
-    /// An inode with this body, whose further fate `source` decides.
-    pub(crate) fn from_source(body: Body, root: bool, source: Source<Inode>) -> Inode {
-        Inode { hash: Slot::empty(), body: Slot::Given(body), root, source, stored: Stored::default() }
+    /// An inode with this body and its hash, as shown by a proof.
+    pub(crate) fn shown(body: Body, hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
+        Arc::new(Inode { hash: Slot::Given(hash), body: Slot::Given(body), root, source, stored: Stored::default() })
     }
 
     pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
@@ -215,7 +234,7 @@ impl Inode {
             Source::Recording(recorder, original) if self.root => recorder.directory(hash, original)?,
             Source::Recording(recorder, original) => recorder.inode(original)?,
             // what is shown of a directory is there with it
-            Source::Proof(shown) if self.root => shown.directory(&hash)?,
+            Source::Proof(Some(shown)) if self.root => shown.directory(&hash)?,
             Source::Proof(_) => return Err(TreeError::Blinded(hash)),
         };
         Ok(self.body.fill(body))
@@ -236,9 +255,14 @@ impl Inode {
     }
 
     pub(crate) fn hash(&self) -> NodeHash {
+        self.hash_by(&mut hash::blake2b)
+    }
+
+    /// The hash, where `blake2b` hashes what has no hash yet in this trie.
+    pub(crate) fn hash_by(&self, blake2b: &mut dyn FnMut(&[u8]) -> NodeHash) -> NodeHash {
         match self.hash.get() {
             Some(hash) => *hash,
-            None => *self.hash.fill(self.loaded().map_or(NodeHash::EMPTY, |body| body.hash(self.root))),
+            None => *self.hash.fill(self.loaded().map_or(NodeHash::EMPTY, |body| body.hash_by(self.root, blake2b))),
         }
     }
 
@@ -313,20 +337,25 @@ impl Body {
     }
 
     pub(crate) fn hash(&self, root: bool) -> NodeHash {
+        self.hash_by(root, &mut hash::blake2b)
+    }
+
+    /// The hash, where `blake2b` hashes what has no hash yet in this trie.
+    pub(crate) fn hash_by(&self, root: bool, blake2b: &mut dyn FnMut(&[u8]) -> NodeHash) -> NodeHash {
         // those below first: what is written here is then at hand
         match self {
             Body::Bucket(bucket) => bucket.as_slice().iter().for_each(|entry| _ = entry.node.known_hash()),
-            Body::Fork { children, .. } => children.iter().flatten().for_each(|child| _ = child.hash()),
+            Body::Fork { children, .. } => children.iter().flatten().for_each(|child| _ = child.hash_by(blake2b)),
         }
-        hash::written(|out| self.put(root, out))
+        hash::written(|out| self.put(root, out), blake2b)
     }
 
     /// Writes what is hashed, as the root inode of a directory or below it.
-    fn put(&self, root: bool, out: &mut Vec<u8>) {
+    pub(crate) fn put(&self, root: bool, out: &mut Vec<u8>) {
         match self {
             Body::Bucket(bucket) => {
                 let entries = bucket.as_slice().iter().map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
-                if root { hash::put_flat(out, entries) } else { hash::put_bucket(out, entries) }
+                if root { hash::put_flat(out, entries) } else { hash::put_bucket(out, entries.len(), entries) }
             }
             Body::Fork { depth, count, children } => {
                 let children = children.each_ref().map(|child| child.as_ref().map(|child| child.hash()));
@@ -462,9 +491,33 @@ pub(crate) fn bury(mut queue: Vec<Node>) {
     }
 }
 
+/// How deep nodes are freed by recursion.
+const SHALLOW: usize = 128;
+
+thread_local! {
+    static DYING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Frees by recursion, unless that has become too deep.
+pub(crate) fn free_here(free: impl FnOnce()) -> bool {
+    let depth = DYING.get();
+    if depth >= SHALLOW {
+        return false;
+    }
+    DYING.set(depth + 1);
+    free();
+    DYING.set(depth);
+    true
+}
+
 impl Drop for Inode {
     fn drop(&mut self) {
-        if let Some(body) = self.body.get_mut() {
+        let Some(body) = self.body.get_mut() else { return };
+        let freed = free_here(|| match body {
+            Body::Bucket(bucket) => drop(std::mem::take(bucket)),
+            Body::Fork { children, .. } => *children = [None, None],
+        });
+        if !freed {
             let mut queue = Vec::new();
             uproot(body, &mut queue);
             bury(queue);

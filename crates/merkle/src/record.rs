@@ -180,7 +180,10 @@ impl Writer<'_> {
         record.push(LEAF);
         record.extend_from_slice(bytes);
         self.sink.put(&leaf.hash(), &record)?;
-        leaf.stored().set(self.store);
+        // small leaves may stand in trees that have nothing to do with each other
+        if bytes.len() >= INLINE {
+            leaf.stored().set(self.store);
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::dirty::Dirty;
 use crate::error::TreeError;
-use crate::hash::NodeHash;
+use crate::hash::{self, NodeHash};
 use crate::node::{Inode, Leaf, Node, Source};
 use crate::record;
 use crate::step::Step;
@@ -72,6 +72,14 @@ impl Tree {
         }
     }
 
+    /// What `read` makes of the bytes of the leaf at `path`; none where there is nothing or a directory.
+    pub fn read<S: AsRef<[u8]>, T>(&self, path: &[S], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, TreeError> {
+        match self.node.at(path)? {
+            Some(Node::Leaf(leaf)) => Ok(Some(read(leaf.bytes()?))),
+            _ => Ok(None),
+        }
+    }
+
     /// The leaf or directory at `path`.
     pub fn find_tree<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Tree>, TreeError> {
         Ok(self.node.at(path)?.map(|node| Tree { node: node.clone() }))
@@ -133,7 +141,13 @@ impl Tree {
 
     /// Puts the leaf `value` at `path`.
     pub fn add<S: AsRef<[u8]>>(&mut self, path: &[S], value: impl Into<Bytes>) -> Result<(), TreeError> {
-        self.update(path, Some(Node::Leaf(Leaf::new(value.into()))))
+        self.update(path, Some(Node::Leaf(Leaf::of(value.into()))))
+    }
+
+    /// Puts the leaf with the bytes that `put` appends to an empty vector at `path`.
+    pub fn write<S: AsRef<[u8]>>(&mut self, path: &[S], put: impl FnOnce(&mut Vec<u8>)) -> Result<(), TreeError> {
+        let leaf = hash::written(put, |bytes| Leaf::short(bytes).unwrap_or_else(|| Leaf::new(Bytes::copy_from_slice(bytes))));
+        self.update(path, Some(Node::Leaf(leaf)))
     }
 
     /// Puts `subtree` at `path`, in place of all that was there. An empty `subtree` removes instead.

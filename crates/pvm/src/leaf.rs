@@ -15,9 +15,9 @@ pub(crate) fn optional<T>(
     path: &[&str],
     read: impl FnOnce(&[u8]) -> Decoded<T>,
 ) -> Result<Option<T>, PvmError> {
-    match tree.find(path)? {
+    match tree.read(path, read)? {
         None => Ok(None),
-        Some(bytes) => read(&bytes).map(Some).map_err(|source| PvmError::Leaf { path: show(path), source }),
+        Some(value) => value.map(Some).map_err(|source| PvmError::Leaf { path: show(path), source }),
     }
 }
 

@@ -116,7 +116,7 @@ macro_rules! instructions {
                         let Operands((a, b, c)) = Operands::<($t3a, $t3b, $t3c)>::read(&sub, value)?;
                         Ok(Instr::$three(a, b, c))
                     })+
-                    _ => Err(ContainerError::UnknownTag(tag.to_string())),
+                    _ => Err(ContainerError::UnknownTag(String::from_utf8_lossy(&tag).into_owned())),
                 }
             }
         }

@@ -125,12 +125,12 @@ tree_leaf!(Int31, Text, VarBytes, soru_tezos::number::N, soru_tezos::number::Z);
 
 impl<T: Encode + Decode> crate::containers::TreeValue for OptionLeaf<T> {
     fn write(&self, tree: &mut crate::Tree, path: &[&str]) -> Result<(), crate::containers::ContainerError> {
-        Ok(tree.add(path, self.to_bytes())?)
+        Ok(tree.write(path, |out| self.encode(out))?)
     }
 
     fn read(tree: &crate::Tree, path: &[&str]) -> Result<Self, crate::containers::ContainerError> {
-        match tree.find(path)? {
-            Some(bytes) => Ok(OptionLeaf::from_bytes(&bytes)?),
+        match tree.read(path, OptionLeaf::from_bytes)? {
+            Some(value) => Ok(value?),
             None => Err(crate::containers::ContainerError::KeyNotFound(path.join("/"))),
         }
     }

@@ -6,14 +6,12 @@ macro_rules! tree_leaf {
     ($($type:ty),+ $(,)?) => { $(
         impl $crate::containers::TreeValue for $type {
             fn write(&self, tree: &mut $crate::Tree, path: &[&str]) -> Result<(), $crate::containers::ContainerError> {
-                let mut bytes = ::std::vec::Vec::new();
-                ::soru_tezos::codec::Encode::encode(self, &mut bytes);
-                Ok(tree.add(path, bytes)?)
+                Ok(tree.write(path, |out| ::soru_tezos::codec::Encode::encode(self, out))?)
             }
 
             fn read(tree: &$crate::Tree, path: &[&str]) -> Result<Self, $crate::containers::ContainerError> {
-                match tree.find(path)? {
-                    Some(bytes) => Ok(<$type as ::soru_tezos::codec::Decode>::from_bytes(&bytes)?),
+                match tree.read(path, <$type as ::soru_tezos::codec::Decode>::from_bytes)? {
+                    Some(value) => Ok(value?),
                     None => Err($crate::containers::ContainerError::KeyNotFound(path.join("/"))),
                 }
             }
@@ -74,7 +72,7 @@ macro_rules! tree_union {
                         return Ok($name::$variant($crate::containers::TreeValue::read(&sub, &["value"])?));
                     }
                 )+
-                Err($crate::containers::ContainerError::UnknownTag(tag.to_string()))
+                Err($crate::containers::ContainerError::UnknownTag(::std::string::String::from_utf8_lossy(&tag).into_owned()))
             }
         }
     };

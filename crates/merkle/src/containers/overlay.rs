@@ -8,7 +8,8 @@ use imbl::OrdMap;
 const SMALL: usize = 24;
 
 pub(super) enum Overlay<K, V> {
-    Small(Arc<Vec<(K, Option<V>)>>),
+    /// None until the first change.
+    Small(Option<Arc<Vec<(K, Option<V>)>>>),
     Large(OrdMap<K, Option<V>>),
 }
 
@@ -29,19 +30,20 @@ impl<K, V> Clone for Overlay<K, V> {
 
 impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
     pub(super) fn new() -> Self {
-        Overlay::Small(Arc::new(Vec::new()))
+        Overlay::Small(None)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Overlay::Small(small) => small.is_empty(),
+            Overlay::Small(small) => small.as_ref().is_none_or(|small| small.is_empty()),
             Overlay::Large(large) => large.is_empty(),
         }
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Overlay::Small(a), Overlay::Small(b)) => Arc::ptr_eq(a, b),
+            (Overlay::Small(Some(a)), Overlay::Small(Some(b))) => Arc::ptr_eq(a, b),
+            (Overlay::Small(None), Overlay::Small(None)) => true,
             (Overlay::Large(a), Overlay::Large(b)) => a.ptr_eq(b),
             _ => false,
         }
@@ -50,6 +52,7 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
     pub(super) fn get(&self, key: &K) -> Option<&Option<V>> {
         match self {
             Overlay::Small(small) => {
+                let small = small.as_ref()?;
                 let at = small.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
                 Some(&small[at].1)
             }
@@ -60,7 +63,7 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
     pub(super) fn insert(&mut self, key: K, value: Option<V>) {
         match self {
             Overlay::Small(small) => {
-                let small = Arc::make_mut(small);
+                let small = Arc::make_mut(small.get_or_insert_default());
                 match small.binary_search_by(|(k, _)| k.cmp(&key)) {
                     Ok(at) => small[at].1 = value,
                     Err(at) => small.insert(at, (key, value)),
@@ -78,7 +81,8 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
 
     pub(super) fn remove(&mut self, key: &K) {
         match self {
-            Overlay::Small(small) => {
+            Overlay::Small(None) => {}
+            Overlay::Small(Some(small)) => {
                 if let Ok(at) = small.binary_search_by(|(k, _)| k.cmp(key)) {
                     Arc::make_mut(small).remove(at);
                 }
@@ -91,7 +95,7 @@ impl<K: Ord + Clone, V: Clone> Overlay<K, V> {
 
     pub(super) fn for_each<E>(&self, mut f: impl FnMut(&K, &Option<V>) -> Result<(), E>) -> Result<(), E> {
         match self {
-            Overlay::Small(small) => small.iter().try_for_each(|(k, v)| f(k, v)),
+            Overlay::Small(small) => small.iter().flat_map(|small| small.iter()).try_for_each(|(k, v)| f(k, v)),
             Overlay::Large(large) => large.iter().try_for_each(|(k, v)| f(k, v)),
         }
     }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use soru_tezos::codec;
+use soru_tezos::codec::{self, Reader};
 use thiserror::Error;
 
-use super::leaf::Text;
-use crate::{Tree, TreeError};
+use crate::{Step, Tree, TreeError};
 
 /// Why a value could not be read from the tree, or written to it.
 #[derive(Debug, Clone, Error)]
@@ -53,7 +52,7 @@ pub fn subtree(tree: &Tree, path: &[&str]) -> Result<Tree, ContainerError> {
 pub fn write_union<P: TreeValue>(tree: &mut Tree, path: &[&str], tag: &str, payload: &P) -> Result<(), ContainerError> {
     match path {
         [] => {
-            Text::from(tag).write(tree, &["tag"])?;
+            tree.write(&["tag"], |out| codec::put_dynamic(out, tag.as_bytes()))?;
             payload.write(tree, &["value"])
         }
         path => {
@@ -65,24 +64,25 @@ pub fn write_union<P: TreeValue>(tree: &mut Tree, path: &[&str], tag: &str, payl
 }
 
 /// Reads the tag of the union at `path`, if there is one, and the directory that holds its `value`.
-pub fn read_union(tree: &Tree, path: &[&str]) -> Result<(Option<Text>, Tree), ContainerError> {
+pub fn read_union(tree: &Tree, path: &[&str]) -> Result<(Option<Step>, Tree), ContainerError> {
     let sub = subtree(tree, path)?;
-    match Text::read(&sub, &["tag"]) {
-        Ok(tag) => Ok((Some(tag), sub)),
-        Err(ContainerError::KeyNotFound(_)) => Ok((None, sub)),
-        Err(error) => Err(error),
-    }
+    let tag = sub.read(&["tag"], |bytes| {
+        let mut reader = Reader::new(bytes);
+        let tag = reader.dynamic("string").map(Step::from)?;
+        reader.finish("string").map(|()| tag)
+    })?;
+    Ok((tag.transpose()?, sub))
 }
 
 /// The payload that writes an empty leaf.
 impl TreeValue for () {
     fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        Ok(tree.add(path, Vec::new())?)
+        Ok(tree.write(path, |_| ())?)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
-        match tree.find(path)? {
-            Some(_) => Ok(()),
+        match tree.read(path, |_| ())? {
+            Some(()) => Ok(()),
             None => Err(ContainerError::KeyNotFound(path.join("/"))),
         }
     }
@@ -154,7 +154,7 @@ impl<T: TreeValue> TreeValue for Option<T> {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         let (tag, sub) = read_union(tree, path)?;
-        match tag.as_ref().map(Text::as_bytes) {
+        match tag.as_ref().map(Step::as_bytes) {
             Some(b"Some") => Ok(Some(T::read(&sub, &["value"])?)),
             Some(b"None") | None => Ok(None),
             Some(other) => Err(ContainerError::UnknownTag(String::from_utf8_lossy(other).into_owned())),
@@ -181,7 +181,7 @@ impl<A: TreeValue, B: TreeValue> TreeValue for Either<A, B> {
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
         let (tag, sub) = read_union(tree, path)?;
-        match tag.as_ref().map(Text::as_bytes) {
+        match tag.as_ref().map(Step::as_bytes) {
             Some(b"Left") => Ok(Either::Left(A::read(&sub, &["value"])?)),
             Some(b"Right") => Ok(Either::Right(B::read(&sub, &["value"])?)),
             Some(other) => Err(ContainerError::UnknownTag(String::from_utf8_lossy(other).into_owned())),

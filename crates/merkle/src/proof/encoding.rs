@@ -1,6 +1,6 @@
 //! The binary encoding of proofs used by the PVM, "V2, Tree2" (`spec/pvm.md` §2.4).
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::{Children, InodeProof, MAX_NESTING, Proof, ProofTree};
 use crate::hash::{Kind, NodeHash};
@@ -75,11 +75,10 @@ impl Proof {
     /// Reads a proof that other bytes may follow, as in an output proof; gives them too.
     pub fn decode_prefix(bytes: impl Into<Bytes>) -> Result<(Proof, Bytes), DecodeError> {
         let bytes = bytes.into();
-        let total = bytes.len();
-        let mut reader = Reader { bytes, depth: 0 };
+        let mut reader = Reader { whole: &bytes, rest: &bytes, depth: 0 };
         match reader.proof() {
-            Ok(proof) => Ok((proof, reader.bytes)),
-            Err(reason) => Err(DecodeError { offset: total - reader.bytes.len(), reason }),
+            Ok(proof) => Ok((proof, bytes.slice_ref(reader.rest))),
+            Err(reason) => Err(DecodeError { offset: bytes.len() - reader.rest.len(), reason }),
         }
     }
 }
@@ -194,15 +193,16 @@ fn put_length(out: &mut Vec<u8>, tag: u8, length: u64) {
     }
 }
 
-struct Reader {
-    bytes: Bytes,
+struct Reader<'a> {
+    whole: &'a Bytes,
+    rest: &'a [u8],
     depth: usize,
 }
 
 type Reason = &'static str;
 const CUT: Reason = "the bytes end early";
 
-impl Reader {
+impl<'a> Reader<'a> {
     fn proof(&mut self) -> Result<Proof, Reason> {
         let tag = self.u8()?;
         if tag > 3 {
@@ -271,24 +271,26 @@ impl Reader {
         if length < least {
             return Err("the length of a value is not in its shortest form");
         }
-        self.chunk(length)
+        // values stay slices of the proof
+        self.chunk(length).map(|value| self.whole.slice_ref(value))
     }
 
     fn entries(&mut self, tag: u8) -> Result<Vec<(Step, ProofTree)>, Reason> {
-        let mut entries = Vec::new();
-        if tag == NODE_LONG {
-            let size = self.u32()? as usize;
-            let end = self.bytes.len().checked_sub(size).ok_or(CUT)?;
-            while self.bytes.len() > end {
-                entries.push(self.enter(Self::entry)?);
-            }
-            if self.bytes.len() < end {
-                return Err("the last entry is longer than the list");
-            }
-        } else {
+        if tag != NODE_LONG {
+            let mut entries = Vec::with_capacity(usize::from(tag - NODE));
             for _ in NODE..tag {
                 entries.push(self.enter(Self::entry)?);
             }
+            return Ok(entries);
+        }
+        let mut entries = Vec::new();
+        let size = self.u32()? as usize;
+        let end = self.rest.len().checked_sub(size).ok_or(CUT)?;
+        while self.rest.len() > end {
+            entries.push(self.enter(Self::entry)?);
+        }
+        if self.rest.len() < end {
+            return Err("the last entry is longer than the list");
         }
         Ok(entries)
     }
@@ -296,7 +298,7 @@ impl Reader {
     fn entry(&mut self) -> Result<(Step, ProofTree), Reason> {
         let length = usize::from(self.u8()?);
         let step = self.chunk(length)?;
-        Ok((Step::from(step.as_ref()), self.tree()?))
+        Ok((Step::from(step), self.tree()?))
     }
 
     fn fork(&mut self, tag: u8) -> Result<(u64, Children), Reason> {
@@ -327,31 +329,37 @@ impl Reader {
             0 => u64::from(self.u8()?),
             1 => u64::from(self.u16()?),
             2 => i64::from(self.u32()? as i32) as u64,
-            _ => self.bytes.try_get_u64().map_err(|_| CUT)?,
+            _ => u64::from_be_bytes(self.array()?),
         };
         // lengths are OCaml integers
         if length < 1 << 62 { Ok(length) } else { Err("a length out of range") }
     }
 
-    fn chunk(&mut self, length: usize) -> Result<Bytes, Reason> {
-        if length > self.bytes.len() { Err(CUT) } else { Ok(self.bytes.split_to(length)) }
+    fn chunk(&mut self, length: usize) -> Result<&'a [u8], Reason> {
+        let (chunk, rest) = self.rest.split_at_checked(length).ok_or(CUT)?;
+        self.rest = rest;
+        Ok(chunk)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Reason> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(CUT)?;
+        self.rest = rest;
+        Ok(*array)
     }
 
     fn u8(&mut self) -> Result<u8, Reason> {
-        self.bytes.try_get_u8().map_err(|_| CUT)
+        self.array().map(u8::from_be_bytes)
     }
 
     fn u16(&mut self) -> Result<u16, Reason> {
-        self.bytes.try_get_u16().map_err(|_| CUT)
+        self.array().map(u16::from_be_bytes)
     }
 
     fn u32(&mut self) -> Result<u32, Reason> {
-        self.bytes.try_get_u32().map_err(|_| CUT)
+        self.array().map(u32::from_be_bytes)
     }
 
     fn hash(&mut self) -> Result<NodeHash, Reason> {
-        let mut hash = [0; 32];
-        self.bytes.try_copy_to_slice(&mut hash).map_err(|_| CUT)?;
-        Ok(NodeHash(hash))
+        self.array().map(NodeHash)
     }
 }

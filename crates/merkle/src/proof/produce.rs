@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::{Children, InodeProof, MAX_NESTING, Proof, ProofError, ProofTree};
+use crate::digest::Digester;
 use crate::error::TreeError;
 use crate::hash::{Kind, NodeHash, NodeTable};
 use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
@@ -33,7 +34,9 @@ pub fn produce_proof<T, E>(
     let root = recorder.wrap(&original);
     let mut copy = Tree { node: root.clone() };
     let result = f(&mut copy).map_err(ProofError::Step)?;
-    let after = copy.hash()?;
+    let mut digester = Digester::default();
+    lock(&recorder.directories).iter().for_each(|(hash, body)| digester.learn(body, *hash));
+    let after = digester.tree(&copy)?;
     let state =
         Seen { directories: &lock(&recorder.directories), leaves: &lock(&recorder.leaves), depth: 0 }.tree(&root)?;
     let proof =

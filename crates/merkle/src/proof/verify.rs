@@ -5,8 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 
 use super::{Children, InodeProof, Proof, ProofError, ProofTree};
+use crate::digest::Digester;
 use crate::error::TreeError;
-use crate::hash::{NodeHash, NodeTable};
+use crate::hash::{Kind, NodeHash, NodeTable};
 use crate::inode;
 use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
 use crate::step::Step;
@@ -20,10 +21,10 @@ impl Proof {
     /// `f` passed over it. An error of `f` itself is [`ProofError::Step`].
     pub fn verify<T, E>(&self, f: impl FnOnce(&mut Tree) -> Result<T, E>) -> Result<(T, NodeHash), ProofError<E>> {
         self.check_binary()?;
-        let (session, root) = self.rebuild()?;
+        let (session, root, mut digester) = self.rebuild()?;
         let mut tree = Tree { node: root };
         let result = f(&mut tree).map_err(ProofError::Step)?;
-        let actual = tree.hash()?;
+        let actual = digester.tree(&tree)?;
         if actual != self.after || tree.node.kind() != self.after_kind {
             return Err(ProofError::After { claimed: self.after, actual });
         }
@@ -41,9 +42,8 @@ impl Proof {
         if self.version & 2 == 0 { Err(ProofError::NotBinary(self.version)) } else { Ok(()) }
     }
 
-    fn rebuild<E>(&self) -> Result<(Session, Node), ProofError<E>> {
-        let (rebuilder, root) = match Rebuilder::run(&self.state, false) {
-            // a directory is shown twice, and not the same of it
+    fn rebuild<E>(&self) -> Result<(Session, Node, Digester), ProofError<E>> {
+        let (session, root, digester) = match Rebuilder::run(&self.state, false) {
             Err(Wrong::Ambiguous) => Rebuilder::run(&self.state, true),
             done => done,
         }
@@ -55,9 +55,7 @@ impl Proof {
         if root.known_hash() != self.before || root.kind() != self.before_kind {
             return Err(ProofError::Before { claimed: self.before, actual: root.known_hash() });
         }
-        let Rebuilder { session, nodes, .. } = rebuilder;
-        *session.0.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
-        Ok((session, root))
+        Ok((session, root, digester))
     }
 }
 
@@ -87,20 +85,26 @@ impl Shown {
     }
 }
 
-/// Forgets all in the end: the nodes and their table hold each other.
-struct Session(Arc<Shown>);
+/// What the nodes of a proof need as long as they are used. Forgets all in the end: the nodes and their table hold each other.
+#[derive(Default)]
+struct Session {
+    shown: Option<Arc<Shown>>,
+}
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // the nodes die outside of the lock
-        let nodes = std::mem::take(&mut *self.0.nodes.write().unwrap_or_else(PoisonError::into_inner));
-        drop(nodes);
+        if let Some(shown) = &self.shown {
+            // the nodes die outside of the lock
+            let nodes = std::mem::take(&mut *shown.nodes.write().unwrap_or_else(PoisonError::into_inner));
+            drop(nodes);
+        }
     }
 }
 
 enum Wrong {
     Shape(&'static str),
     Tree(TreeError),
+    /// Of a node more is shown in one place than in another.
     Ambiguous,
 }
 
@@ -110,25 +114,30 @@ impl From<TreeError> for Wrong {
     }
 }
 
+#[derive(Default)]
 struct Rebuilder {
-    session: Session,
     nodes: Nodes,
-    /// Whether directories are found by their hashes only. Else each holds what is shown in its place, which comes to the same
-    /// as long as all that is shown of a directory is the same.
-    by_hash: bool,
+    /// Where nodes are found by their hashes. Without it each holds what is shown in its place, which comes to the same as
+    /// long as the same is shown of a node wherever it occurs, as in every proof made by a recording.
+    by_hash: Option<Arc<Shown>>,
+    /// Without `by_hash`: the leaves that are shown, and the nodes of which nothing is shown.
+    leaves: Vec<NodeHash>,
+    blinded: Vec<(Kind, NodeHash)>,
+    digester: Digester,
 }
 
 /// What is shown of an inode, with the number of entries below as far as it shows.
-struct Part {
-    content: Content,
+struct Part<I> {
+    inode: I,
     entries: u64,
     complete: bool,
 }
 
-enum Content {
-    Shown(Body),
-    Blinded(NodeHash),
-}
+/// An inode below others.
+type Inner = Part<Arc<Inode>>;
+
+/// Nodes of a kind that the proof of a step shows.
+const COMMONLY: usize = 56;
 
 /// Deepest inode (§1.4).
 const MAX_DEPTH: usize = 50;
@@ -152,21 +161,49 @@ fn is_shown_alike(a: &Body, b: &Body) -> bool {
 }
 
 impl Rebuilder {
-    fn run(state: &ProofTree, by_hash: bool) -> Result<(Rebuilder, Node), Wrong> {
-        let mut rebuilder = Rebuilder { session: Session(Arc::default()), nodes: Nodes::default(), by_hash };
+    fn run(state: &ProofTree, by_hash: bool) -> Result<(Session, Node, Digester), Wrong> {
+        let mut rebuilder = Rebuilder { by_hash: by_hash.then(Arc::default), ..Rebuilder::default() };
+        // as many as the proof of a step commonly shows
+        rebuilder.nodes.directories.reserve(COMMONLY);
+        rebuilder.leaves.reserve(COMMONLY);
+        rebuilder.blinded.reserve(COMMONLY);
         let root = rebuilder.tree(state)?;
-        Ok((rebuilder, root))
+        let Rebuilder { nodes, by_hash, leaves, blinded, digester } = rebuilder;
+        let mut blinded_leaves = NodeTable::default();
+        for (kind, hash) in blinded {
+            match kind {
+                Kind::Directory if nodes.directories.contains_key(&hash) => return Err(Wrong::Ambiguous),
+                Kind::Directory => {}
+                Kind::Leaf => _ = blinded_leaves.insert(hash, ()),
+            }
+        }
+        if leaves.iter().any(|hash| blinded_leaves.contains_key(hash)) {
+            return Err(Wrong::Ambiguous);
+        }
+        if let Some(shown) = &by_hash {
+            *shown.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
+        }
+        Ok((Session { shown: by_hash }, root, digester))
     }
 
     fn tree(&mut self, proof: &ProofTree) -> Result<Node, Wrong> {
-        let part = match proof {
+        let Part { inode: body, entries, complete } = match proof {
             ProofTree::Value(bytes) => {
-                let leaf = Leaf::new(bytes.clone());
-                self.nodes.leaves.insert(leaf.hash(), leaf.clone());
+                let leaf = Leaf::short(bytes).unwrap_or_else(|| Leaf::new(bytes.clone()));
+                match &self.by_hash {
+                    None => self.leaves.push(leaf.hash()),
+                    Some(_) => _ = self.nodes.leaves.insert(leaf.hash(), leaf.clone()),
+                }
                 return Ok(Node::Leaf(leaf));
             }
-            ProofTree::BlindedValue(hash) => return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded()))),
-            ProofTree::BlindedNode(hash) => return Ok(self.directory(*hash)),
+            ProofTree::BlindedValue(hash) => {
+                self.note_blinded(Kind::Leaf, *hash);
+                return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded())));
+            }
+            ProofTree::BlindedNode(hash) => {
+                self.note_blinded(Kind::Directory, *hash);
+                return Ok(self.directory(*hash));
+            }
             ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
                 let bucket = self.entries(entries)?;
                 return self.show(Body::Bucket(bucket));
@@ -181,10 +218,13 @@ impl Rebuilder {
                 return self.show(root.body()?.clone());
             }
             ProofTree::Inode { length, children } => self.fork(*length, children, 0)?,
-            ProofTree::Extender { length, segment, inner } => self.extender(*length, segment, inner, 0)?,
+            ProofTree::Extender { length, segment, inner } => {
+                let Part { inode, entries, complete } = self.extender(*length, segment, inner, 0)?;
+                let body = inode.loaded().cloned().ok_or(Wrong::Shape("a directory without root inode"))?;
+                Part { inode: body, entries, complete }
+            }
         };
-        let Content::Shown(body) = part.content else { return Err(Wrong::Shape("a directory without root inode")) };
-        if part.complete && part.entries <= 2 && matches!(body, Body::Fork { .. }) {
+        if complete && entries <= 2 && matches!(body, Body::Fork { .. }) {
             // such a directory hashes flat, whatever its trie looks like
             let mut entries = Vec::new();
             Inode::new(body, true).visit(0, u64::MAX, &mut |entry| {
@@ -201,8 +241,14 @@ impl Rebuilder {
         self.show(body)
     }
 
+    fn note_blinded(&mut self, kind: Kind, hash: NodeHash) {
+        if self.by_hash.is_none() {
+            self.blinded.push((kind, hash));
+        }
+    }
+
     fn blinded<N>(&self) -> Source<N> {
-        Source::Proof(self.session.0.clone())
+        Source::Proof(self.by_hash.clone())
     }
 
     fn directory(&self, hash: NodeHash) -> Node {
@@ -210,11 +256,11 @@ impl Rebuilder {
     }
 
     fn show(&mut self, body: Body) -> Result<Node, Wrong> {
-        let inode = Arc::new(Inode::from_source(body, true, self.blinded()));
-        let hash = inode.hash();
+        let hash = self.digester.body(&body, true);
+        let inode = Inode::shown(body, hash, true, self.blinded());
         // where the same directory is shown twice, the reference believes the last
         let last = self.nodes.directories.insert(hash, inode.clone());
-        if self.by_hash {
+        if self.by_hash.is_some() {
             return Ok(self.directory(hash));
         }
         match last.as_ref().and_then(|last| last.loaded()).zip(inode.loaded()) {
@@ -223,24 +269,26 @@ impl Rebuilder {
         }
     }
 
-    fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Inner, Wrong> {
         match proof {
-            InodeProof::Blinded(hash) => Ok(Part { content: Content::Blinded(*hash), entries: 0, complete: false }),
+            InodeProof::Blinded(hash) => {
+                Ok(Part { inode: Inode::lazy(*hash, false, self.blinded()), entries: 0, complete: false })
+            }
             InodeProof::Values(entries) => self.bucket(entries),
-            InodeProof::Tree { length, children } => self.fork(*length, children, depth),
+            InodeProof::Tree { length, children } => Ok(self.fork(*length, children, depth)?.below(&mut self.digester)),
             InodeProof::Extender { length, segment, inner } => self.extender(*length, segment, inner, depth),
         }
     }
 
-    fn bucket(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Part, Wrong> {
+    fn bucket(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Inner, Wrong> {
         if proofs.is_empty() || proofs.len() > 2 {
             return Err(Wrong::Shape("a bucket must have one or two entries"));
         }
         if proofs.len() == 2 && proofs[0].0 >= proofs[1].0 {
             return Err(Wrong::Shape("the entries of a bucket must be different and in byte order"));
         }
-        let content = Content::Shown(Body::Bucket(self.entries(proofs)?));
-        Ok(Part { content, entries: proofs.len() as u64, complete: true })
+        let body = Body::Bucket(self.entries(proofs)?);
+        Ok(Part { inode: body, entries: proofs.len() as u64, complete: true }.below(&mut self.digester))
     }
 
     /// At most two entries, in byte order.
@@ -252,47 +300,51 @@ impl Rebuilder {
         Ok(bucket)
     }
 
-    fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part, Wrong> {
+    fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part<Body>, Wrong> {
         let mut parts = [None, None];
         for (proof, part) in proofs.iter().zip(&mut parts) {
             *part = proof.as_ref().map(|proof| self.inode(proof, depth + 1)).transpose()?;
         }
-        self.join(length, parts, depth)
+        join(length, parts, depth)
     }
 
-    fn extender(&mut self, length: u64, segment: &[bool], inner: &InodeProof, depth: usize) -> Result<Part, Wrong> {
+    fn extender(&mut self, length: u64, segment: &[bool], inner: &InodeProof, depth: usize) -> Result<Inner, Wrong> {
         if depth + segment.len() > MAX_DEPTH {
             return Err(Wrong::Shape("an inode deeper than 50"));
         }
         let mut part = self.inode(inner, depth + segment.len())?;
-        for (depth, index) in (depth..).zip(segment).collect::<Vec<_>>().into_iter().rev() {
+        for (level, index) in segment.iter().enumerate().rev() {
             let parts = if *index { [None, Some(part)] } else { [Some(part), None] };
-            part = self.join(length, parts, depth)?;
+            part = join(length, parts, depth + level)?.below(&mut self.digester);
         }
         Ok(part)
     }
+}
 
-    fn join(&self, length: u64, parts: [Option<Part>; 2], depth: usize) -> Result<Part, Wrong> {
-        if depth >= MAX_DEPTH {
-            return Err(Wrong::Shape("an inode deeper than 50"));
+impl Part<Body> {
+    /// The inode as one below others.
+    fn below(self, digester: &mut Digester) -> Inner {
+        let hash = digester.body(&self.inode, false);
+        let inode = Inode::shown(self.inode, hash, false, Source::Memory);
+        Part { inode, entries: self.entries, complete: self.complete }
+    }
+}
+
+/// The fork over these children.
+fn join(length: u64, parts: [Option<Inner>; 2], depth: usize) -> Result<Part<Body>, Wrong> {
+    if depth >= MAX_DEPTH {
+        return Err(Wrong::Shape("an inode deeper than 50"));
+    }
+    if parts.iter().all(Option::is_none) {
+        return Err(Wrong::Shape("a fork without children"));
+    }
+    let complete = parts.iter().flatten().all(|part| part.complete);
+    let entries = parts.iter().flatten().try_fold(0u64, |sum, part| sum.checked_add(part.entries));
+    match entries {
+        Some(entries) if entries == length || (entries < length && !complete) => {
+            let children = parts.map(|part| part.map(|part| part.inode));
+            Ok(Part { inode: Body::Fork { depth: depth as u8, count: length, children }, entries, complete })
         }
-        if parts.iter().all(Option::is_none) {
-            return Err(Wrong::Shape("a fork without children"));
-        }
-        let complete = parts.iter().flatten().all(|part| part.complete);
-        let entries = parts.iter().flatten().try_fold(0u64, |sum, part| sum.checked_add(part.entries));
-        match entries {
-            Some(entries) if entries == length || (entries < length && !complete) => {
-                let children = parts.map(|part| {
-                    part.map(|part| match part.content {
-                        Content::Blinded(hash) => Inode::lazy(hash, false, self.blinded()),
-                        Content::Shown(body) => Arc::new(Inode::new(body, false)),
-                    })
-                });
-                let body = Body::Fork { depth: depth as u8, count: length, children };
-                Ok(Part { content: Content::Shown(body), entries, complete })
-            }
-            _ => Err(Wrong::Shape("a fork whose length does not fit its entries")),
-        }
+        _ => Err(Wrong::Shape("a fork whose length does not fit its entries")),
     }
 }

@@ -1,0 +1,182 @@
+//! The hash of a tree that nobody looks into any more, as at the end of a proof: directories made from nothing are hashed
+//! without being made, and what was hashed before (most of a state is the same before and after a step) is found again.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use crate::dirty::Dirty;
+use crate::error::TreeError;
+use crate::hash::{self, FirstBytes, Kind, NodeHash};
+use crate::inode::{self, Trie};
+use crate::node::{Body, Inode, Node, Source};
+use crate::tree::Tree;
+
+/// Deepest nesting of changed directories that is hashed by recursion.
+const DEEPEST: usize = 128;
+
+/// Hashes the nodes of one proof.
+#[derive(Default)]
+pub(crate) struct Digester {
+    known: Known,
+}
+
+impl Digester {
+    /// Notes the hashes of what is at hand of the directory with this body.
+    pub(crate) fn learn(&mut self, body: &Body, hash: NodeHash) {
+        self.known.learn(body, true, hash);
+    }
+
+    /// The hash of a body.
+    pub(crate) fn body(&mut self, body: &Body, root: bool) -> NodeHash {
+        body.hash_by(root, &mut |bytes| self.known.blake2b(bytes))
+    }
+
+    fn inode(&mut self, inode: &Inode) -> NodeHash {
+        inode.hash_by(&mut |bytes| self.known.blake2b(bytes))
+    }
+
+    /// The hash of a tree, which must not be used afterwards.
+    pub(crate) fn tree(&mut self, tree: &Tree) -> Result<NodeHash, TreeError> {
+        self.node(&tree.node, 0)
+    }
+
+    fn node(&mut self, node: &Node, depth: usize) -> Result<NodeHash, TreeError> {
+        match node {
+            Node::Leaf(leaf) => Ok(leaf.hash()),
+            Node::Dir(inode) => Ok(self.inode(inode)),
+            Node::Dirty(dirty) => self.dirty(dirty, depth),
+        }
+    }
+
+    fn dirty(&mut self, dirty: &Arc<Dirty>, depth: usize) -> Result<NodeHash, TreeError> {
+        if dirty.folded().is_some() || depth == DEEPEST {
+            return Ok(dirty.fold()?.hash());
+        }
+        if dirty.base().is_known_empty() {
+            let mut entries = Vec::with_capacity(dirty.changes());
+            dirty.for_each(|step, change| {
+                if let Some(node) = change {
+                    entries.push(Hashed { step, kind: node.kind(), hash: self.node(node, depth + 1)? });
+                }
+                Ok(())
+            })?;
+            return self.directory(entries);
+        }
+        let mut root = dirty.base().clone();
+        dirty.for_each(|step, change| match change {
+            Some(node @ Node::Dirty(_)) => {
+                let hash = self.node(node, depth + 1)?;
+                inode::add(&mut root, step, Node::Dir(Inode::lazy(hash, true, Source::Memory)))
+            }
+            Some(node) => inode::add(&mut root, step, node.clone()),
+            None => inode::remove(&mut root, step),
+        })?;
+        Ok(self.inode(&root))
+    }
+
+    /// The hash of a directory with these entries, in byte order.
+    fn directory(&mut self, entries: Vec<Hashed<'_>>) -> Result<NodeHash, TreeError> {
+        if entries.len() > 2 {
+            return inode::grow(&mut self.known, entries, 0);
+        }
+        let put = |out: &mut Vec<u8>| hash::put_flat(out, entries.iter().map(Hashed::parts));
+        Ok(hash::written(put, |bytes| self.known.blake2b(bytes)))
+    }
+}
+
+/// An entry of a directory that is hashed without being made.
+pub(crate) struct Hashed<'a> {
+    step: &'a [u8],
+    kind: Kind,
+    hash: NodeHash,
+}
+
+impl Hashed<'_> {
+    fn parts(&self) -> (&[u8], Kind, NodeHash) {
+        (self.step, self.kind, self.hash)
+    }
+}
+
+impl AsRef<[u8]> for Hashed<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.step
+    }
+}
+
+/// A quick hash of what is hashed of an inode: of its length, of the end of its last hash, and of the middle, which is that of
+/// its first where there are two.
+fn quick(bytes: &[u8]) -> u64 {
+    let word = |end: usize| match bytes.get(..end).and_then(|bytes| bytes.last_chunk()) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => 0,
+    };
+    hash::mixed([bytes.len() as u64, word(bytes.len()), word(bytes.len() / 2)])
+}
+
+/// What was hashed before, with its hash.
+struct Known {
+    /// By a quick hash: where the hashed bytes stand in `bytes`.
+    hashes: HashMap<u64, (u32, u32, NodeHash), BuildHasherDefault<FirstBytes>>,
+    bytes: Vec<u8>,
+}
+
+impl Default for Known {
+    /// With room for the proof of a step.
+    fn default() -> Self {
+        let hashes = HashMap::with_capacity_and_hasher(224, BuildHasherDefault::default());
+        Known { hashes, bytes: Vec::with_capacity(1 << 14) }
+    }
+}
+
+impl Known {
+    /// BLAKE2b-256 of `bytes`.
+    fn blake2b(&mut self, bytes: &[u8]) -> NodeHash {
+        self.recall(bytes, || hash::blake2b(bytes))
+    }
+
+    fn recall(&mut self, bytes: &[u8], make: impl FnOnce() -> NodeHash) -> NodeHash {
+        let quick = quick(bytes);
+        let place = |end: usize| u32::try_from(end).unwrap_or(u32::MAX);
+        match self.hashes.entry(quick) {
+            Entry::Occupied(known) => {
+                let (start, end, hash) = known.get();
+                let same = self.bytes.get(*start as usize..*end as usize) == Some(bytes);
+                if same { *hash } else { make() }
+            }
+            Entry::Vacant(free) => {
+                let hash = make();
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(bytes);
+                free.insert((place(start), place(self.bytes.len()), hash));
+                hash
+            }
+        }
+    }
+
+    fn learn(&mut self, body: &Body, root: bool, hash: NodeHash) {
+        if let Body::Fork { children, .. } = body {
+            for child in children.iter().flatten() {
+                if let Some(body) = child.loaded() {
+                    self.learn(body, false, child.hash());
+                }
+            }
+        }
+        hash::written(|out| body.put(root, out), |bytes| self.recall(bytes, || hash));
+    }
+}
+
+impl<'a> Trie<Hashed<'a>> for Known {
+    type Inode = NodeHash;
+
+    fn bucket(&mut self, entries: [Option<Hashed<'a>>; 2]) -> NodeHash {
+        let count = entries.iter().flatten().count();
+        let put = |out: &mut Vec<u8>| hash::put_bucket(out, count, entries.iter().flatten().map(Hashed::parts));
+        hash::written(put, |bytes| self.blake2b(bytes))
+    }
+
+    fn fork(&mut self, depth: u8, count: u64, children: [Option<NodeHash>; 2]) -> NodeHash {
+        hash::written(|out| hash::put_fork(out, depth, count, children), |bytes| self.blake2b(bytes))
+    }
+}
