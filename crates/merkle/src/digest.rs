@@ -1,6 +1,7 @@
 //! The hash of a tree that nobody looks into any more, as at the end of a proof: directories made from nothing are hashed
 //! without being made, and what was hashed before (most of a state is the same before and after a step) is found again.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
@@ -28,13 +29,13 @@ impl Digester {
         self.known.learn(body, true, hash);
     }
 
-    /// The hash of a body.
+    /// The hash of a body, below which all have their hashes.
     pub(crate) fn body(&mut self, body: &Body, root: bool) -> NodeHash {
-        body.hash_by(root, &mut |bytes| self.known.blake2b(bytes))
+        self.known.digest(|out| body.put(root, out), hash::blake2b)
     }
 
     fn inode(&mut self, inode: &Inode) -> NodeHash {
-        inode.hash_by(&mut |bytes| self.known.blake2b(bytes))
+        inode.hash_by(&mut |bytes| self.known.digest(|out| out.extend_from_slice(bytes), hash::blake2b))
     }
 
     /// The hash of a tree, which must not be used afterwards.
@@ -82,7 +83,7 @@ impl Digester {
             return inode::grow(&mut self.known, entries, 0);
         }
         let put = |out: &mut Vec<u8>| hash::put_flat(out, entries.iter().map(Hashed::parts));
-        Ok(hash::written(put, |bytes| self.known.blake2b(bytes)))
+        Ok(self.known.digest(put, hash::blake2b))
     }
 }
 
@@ -115,41 +116,59 @@ fn quick(bytes: &[u8]) -> u64 {
     hash::mixed([bytes.len() as u64, word(bytes.len()), word(bytes.len() / 2)])
 }
 
+type Hashes = HashMap<u64, (u32, u32, NodeHash), BuildHasherDefault<FirstBytes>>;
+
 /// What was hashed before, with its hash.
 struct Known {
     /// By a quick hash: where the hashed bytes stand in `bytes`.
-    hashes: HashMap<u64, (u32, u32, NodeHash), BuildHasherDefault<FirstBytes>>,
+    hashes: Hashes,
     bytes: Vec<u8>,
 }
 
+thread_local! {
+    /// The room of the last proof, for the next.
+    static SPARE: Cell<Option<(Hashes, Vec<u8>)>> = const { Cell::new(None) };
+}
+
+/// Most bytes that are kept for the next proof.
+const SPARE_BYTES: usize = 1 << 16;
+
 impl Default for Known {
-    /// With room for the proof of a step.
     fn default() -> Self {
-        let hashes = HashMap::with_capacity_and_hasher(224, BuildHasherDefault::default());
-        Known { hashes, bytes: Vec::with_capacity(1 << 14) }
+        let (hashes, bytes) = SPARE.take().unwrap_or_default();
+        Known { hashes, bytes }
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        let (mut hashes, mut bytes) = (std::mem::take(&mut self.hashes), std::mem::take(&mut self.bytes));
+        if bytes.capacity() <= SPARE_BYTES {
+            hashes.clear();
+            bytes.clear();
+            SPARE.set(Some((hashes, bytes)));
+        }
     }
 }
 
 impl Known {
-    /// BLAKE2b-256 of `bytes`.
-    fn blake2b(&mut self, bytes: &[u8]) -> NodeHash {
-        self.recall(bytes, || hash::blake2b(bytes))
-    }
-
-    fn recall(&mut self, bytes: &[u8], make: impl FnOnce() -> NodeHash) -> NodeHash {
-        let quick = quick(bytes);
-        let place = |end: usize| u32::try_from(end).unwrap_or(u32::MAX);
-        match self.hashes.entry(quick) {
+    /// The hash of what `put` writes, where `make` gives it unless it is known.
+    fn digest(&mut self, put: impl FnOnce(&mut Vec<u8>), make: impl FnOnce(&[u8]) -> NodeHash) -> NodeHash {
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let start = self.bytes.len();
+        put(&mut self.bytes);
+        let (before, bytes) = self.bytes.split_at(start);
+        match self.hashes.entry(quick(bytes)) {
             Entry::Occupied(known) => {
-                let (start, end, hash) = known.get();
-                let same = self.bytes.get(*start as usize..*end as usize) == Some(bytes);
-                if same { *hash } else { make() }
+                let (from, to, hash) = known.get();
+                let same = before.get(*from as usize..*to as usize) == Some(bytes);
+                let hash = if same { *hash } else { make(bytes) };
+                self.bytes.truncate(start);
+                hash
             }
             Entry::Vacant(free) => {
-                let hash = make();
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(bytes);
-                free.insert((place(start), place(self.bytes.len()), hash));
+                let hash = make(bytes);
+                free.insert((place(start), place(start + bytes.len()), hash));
                 hash
             }
         }
@@ -163,7 +182,7 @@ impl Known {
                 }
             }
         }
-        hash::written(|out| body.put(root, out), |bytes| self.recall(bytes, || hash));
+        self.digest(|out| body.put(root, out), |_| hash);
     }
 }
 
@@ -173,10 +192,10 @@ impl<'a> Trie<Hashed<'a>> for Known {
     fn bucket(&mut self, entries: [Option<Hashed<'a>>; 2]) -> NodeHash {
         let count = entries.iter().flatten().count();
         let put = |out: &mut Vec<u8>| hash::put_bucket(out, count, entries.iter().flatten().map(Hashed::parts));
-        hash::written(put, |bytes| self.blake2b(bytes))
+        self.digest(put, hash::blake2b)
     }
 
     fn fork(&mut self, depth: u8, count: u64, children: [Option<NodeHash>; 2]) -> NodeHash {
-        hash::written(|out| hash::put_fork(out, depth, count, children), |bytes| self.blake2b(bytes))
+        self.digest(|out| hash::put_fork(out, depth, count, children), hash::blake2b)
     }
 }

@@ -74,7 +74,7 @@ impl Dirty {
 
     /// Forgets the folded form, after a change below.
     pub(crate) fn touch(&mut self) {
-        self.folded = OnceLock::new();
+        self.folded.take();
     }
 
     /// Notes that `step` is now `change`; `existed` tells whether it was bound before.
@@ -84,11 +84,32 @@ impl Dirty {
         self.additions += usize::from(change.is_some());
         let old = if change.is_none() && self.base.is_known_empty() {
             // nothing below: a removal leaves nothing to remember
-            self.pending.remove(step)
+            self.pending.remove(step).flatten()
         } else {
-            self.pending.insert(step, change)
+            std::mem::replace(self.pending.slot(step), change)
         };
-        self.additions -= usize::from(matches!(old, Some(Some(_))));
+        self.additions -= usize::from(old.is_some());
+    }
+
+    /// Whether this is a small directory made from nothing.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(&self.pending, Pending::Few(_)) && self.base.is_known_empty()
+    }
+
+    /// Binds `step` to `node`, which is not empty, in a directory made from nothing. Gives whether that changed anything.
+    pub(crate) fn put(&mut self, step: &[u8], node: Node) -> bool {
+        let slot = self.pending.slot(step);
+        match slot {
+            Some(old) if old.is_same(&node) => return false,
+            Some(_) => {}
+            None => {
+                self.growth += 1;
+                self.additions += 1;
+            }
+        }
+        *slot = Some(node);
+        self.touch();
+        true
     }
 
     /// Whether no entry is left. Loads what the reference loads (§2.2.5).
@@ -239,19 +260,22 @@ impl Pending {
         }
     }
 
-    fn insert(&mut self, step: &[u8], change: Change) -> Option<Change> {
+    /// The change of `step`; a removal if there was none yet.
+    fn slot(&mut self, step: &[u8]) -> &mut Change {
+        if let Pending::Few(changes) = self
+            && changes.len() > FEW
+        {
+            *self = Pending::Many(std::mem::take(changes).into_iter().collect());
+        }
         match self {
-            Pending::Few(changes) => match Self::position(changes, step) {
-                Ok(i) => Some(std::mem::replace(&mut changes[i].1, change)),
-                Err(i) => {
-                    changes.insert(i, (step.into(), change));
-                    if changes.len() > FEW {
-                        *self = Pending::Many(std::mem::take(changes).into_iter().collect());
-                    }
-                    None
-                }
-            },
-            Pending::Many(changes) => changes.insert(step.into(), change),
+            Pending::Few(changes) => {
+                let at = Self::position(changes, step).unwrap_or_else(|at| {
+                    changes.insert(at, (step.into(), None));
+                    at
+                });
+                &mut changes[at].1
+            }
+            Pending::Many(changes) => changes.entry(step.into()).or_insert(None),
         }
     }
 

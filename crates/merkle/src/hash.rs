@@ -112,9 +112,10 @@ pub(crate) fn written<T>(put: impl FnOnce(&mut Vec<u8>), with: impl FnOnce(&[u8]
     result
 }
 
-/// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit.
+/// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit, as far as
+/// tries may be deep.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct TrieKey([u8; 32]);
+pub(crate) struct TrieKey(u64);
 
 /// How many values a [`Memory`] holds.
 const REMEMBERED: usize = 1024;
@@ -165,17 +166,16 @@ thread_local! {
 
 impl TrieKey {
     pub(crate) fn of(step: &[u8]) -> TrieKey {
-        let make = || TrieKey(blake2b(step).0);
+        let make = || TrieKey(blake2b(step).0.first_chunk().copied().map_or(0, u64::from_be_bytes));
         match short(step) {
             Some(short) => KEYS.with_borrow_mut(|keys| keys.recall(short, make)),
             None => make(),
         }
     }
 
-    /// Index (0 or 1) of the child to follow at `depth`, which is below 256.
+    /// Index (0 or 1) of the child to follow at `depth`, which is below 50.
     pub(crate) fn index(&self, depth: u8) -> usize {
-        let depth = usize::from(depth);
-        usize::from((self.0[depth / 8] >> (7 - depth % 8)) & 1)
+        usize::from(self.0.checked_shl(depth.into()).unwrap_or(0) >> 63 == 1)
     }
 }
 

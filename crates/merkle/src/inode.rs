@@ -138,8 +138,7 @@ where
     E: AsRef<[u8]>,
     T: Trie<E>,
 {
-    let mut keyed: Vec<_> =
-        entries.into_iter().map(|entry| (TrieKey::of(entry.as_ref()), Some(entry))).collect();
+    let mut keyed: Vec<_> = entries.into_iter().map(|entry| (TrieKey::of(entry.as_ref()), Some(entry))).collect();
     keyed.sort_unstable_by_key(|(key, _)| *key);
     split(trie, &mut keyed, depth)
 }

@@ -340,8 +340,7 @@ impl Body {
         self.hash_by(root, &mut hash::blake2b)
     }
 
-    /// The hash, where `blake2b` hashes what has no hash yet in this trie.
-    pub(crate) fn hash_by(&self, root: bool, blake2b: &mut dyn FnMut(&[u8]) -> NodeHash) -> NodeHash {
+    fn hash_by(&self, root: bool, blake2b: &mut dyn FnMut(&[u8]) -> NodeHash) -> NodeHash {
         // those below first: what is written here is then at hand
         match self {
             Body::Bucket(bucket) => bucket.as_slice().iter().for_each(|entry| _ = entry.node.known_hash()),

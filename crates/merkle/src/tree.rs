@@ -146,7 +146,8 @@ impl Tree {
 
     /// Puts the leaf with the bytes that `put` appends to an empty vector at `path`.
     pub fn write<S: AsRef<[u8]>>(&mut self, path: &[S], put: impl FnOnce(&mut Vec<u8>)) -> Result<(), TreeError> {
-        let leaf = hash::written(put, |bytes| Leaf::short(bytes).unwrap_or_else(|| Leaf::new(Bytes::copy_from_slice(bytes))));
+        let leaf =
+            hash::written(put, |bytes| Leaf::short(bytes).unwrap_or_else(|| Leaf::new(Bytes::copy_from_slice(bytes))));
         self.update(path, Some(Node::Leaf(leaf)))
     }
 
@@ -283,12 +284,23 @@ impl Node {
 
     /// [`Node::update`] of an entry of this very directory.
     fn bind(&mut self, step: &[u8], value: Option<Node>) -> Result<Updated, TreeError> {
-        let old = self.child(step)?;
-        let existed = old.is_some();
         let value = match value {
             Some(node) if node.is_empty()? => None,
             value => value,
         };
+        // the parts of a value being written come to a directory that nobody else has seen
+        let new = match &mut *self {
+            Node::Dirty(dirty) => Arc::get_mut(dirty).filter(|dirty| dirty.is_new()),
+            _ => None,
+        };
+        let value = match (new, value) {
+            (Some(dirty), Some(node)) => {
+                return Ok(if dirty.put(step, node) { Updated::Changed } else { Updated::Unchanged });
+            }
+            (_, value) => value,
+        };
+        let old = self.child(step)?;
+        let existed = old.is_some();
         let unchanged = match (old, &value) {
             (None, None) => true,
             (Some(old), Some(new)) => old.is_same(new),

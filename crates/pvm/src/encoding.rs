@@ -12,13 +12,6 @@ pub fn put_natural(out: &mut Vec<u8>, mut value: u128) {
     out.push(value as u8);
 }
 
-/// The bytes of a natural.
-pub fn natural(value: u128) -> Vec<u8> {
-    let mut out = Vec::with_capacity(8);
-    put_natural(&mut out, value);
-    out
-}
-
 /// The bytes of an integer (`z`): the first byte carries the sign and six bits.
 pub fn integer(value: i128) -> Vec<u8> {
     let mut rest = value.unsigned_abs();
@@ -89,6 +82,12 @@ pub fn int32(bytes: &[u8], what: &'static str) -> Decoded<i32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn natural(value: u128) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_natural(&mut out, value);
+        out
+    }
 
     #[test]
     fn numbers_of_the_specification() {

@@ -3,7 +3,7 @@
 
 use crate::buffers::InputBuffer;
 use crate::durable::{Durable, keys};
-use crate::encoding::{exactly, int32, integer, natural, read_integer, read_natural};
+use crate::encoding::{exactly, int32, integer, put_natural, read_integer, read_natural};
 use crate::error::{PvmError, Undecided};
 use crate::input::InputPlace;
 use crate::leaf;
@@ -13,6 +13,7 @@ use crate::units::Tick;
 use crate::version::Version;
 use bytes::Bytes;
 use soru_merkle::Tree;
+use soru_tezos::codec::put_dynamic;
 
 /// Runs of the kernel a level allows, unless the origination says otherwise.
 pub const MAXIMUM_REBOOTS: u128 = 1000;
@@ -178,17 +179,17 @@ impl State {
         if let Some(input) = self.last_input {
             tree.add(&["wasm", "input"], input.to_leaf())?;
         }
-        tree.add(&["wasm", "current_tick"], natural(self.current_tick.0))?;
-        tree.add(&["wasm", "reboot_counter"], natural(self.reboot_counter))?;
+        tree.write(&["wasm", "current_tick"], |out| put_natural(out, self.current_tick.0))?;
+        tree.write(&["wasm", "reboot_counter"], |out| put_natural(out, self.reboot_counter))?;
         tree.add_tree(&["durable"], self.storage.durable.tree().clone())?;
-        tree.add(&["tag"], some_tag())?;
+        tree.write(&["tag"], |out| put_dynamic(out, b"Some"))?;
         self.storage.input.encode(&mut tree)?;
         self.storage.output.encode(&mut tree)?;
         self.tick_state.encode(&mut tree)?;
-        tree.add(&["pvm", "last_top_level_call"], natural(self.last_top_level_call.0))?;
-        tree.add(&["pvm", "max_nb_ticks"], natural(self.max_nb_ticks.0))?;
-        tree.add(&["pvm", "maximum_reboots_per_input"], natural(self.maximum_reboots_per_input))?;
-        tree.add(&["pvm", "outbox_validity_period"], self.outbox_validity_period.to_be_bytes().to_vec())?;
+        tree.write(&["pvm", "last_top_level_call"], |out| put_natural(out, self.last_top_level_call.0))?;
+        tree.write(&["pvm", "max_nb_ticks"], |out| put_natural(out, self.max_nb_ticks.0))?;
+        tree.write(&["pvm", "maximum_reboots_per_input"], |out| put_natural(out, self.maximum_reboots_per_input))?;
+        tree.write(&["pvm", "outbox_validity_period"], |out| out.extend(self.outbox_validity_period.to_be_bytes()))?;
         tree.add(&["pvm", "outbox_message_limit"], integer(self.outbox_message_limit))?;
         Ok(tree)
     }
@@ -244,13 +245,6 @@ impl State {
     pub(crate) fn undecided(&self, reason: Undecided) -> PvmError {
         PvmError::Undecided { tick: self.current_tick, reason }
     }
-}
-
-/// The tag of the optional buffers, at the root.
-fn some_tag() -> Vec<u8> {
-    let mut tag = Vec::new();
-    soru_tezos::codec::put_dynamic(&mut tag, b"Some");
-    tag
 }
 
 /// The raw request of an evaluation parked in a reveal (§4.7), read from the payload of the tick state.

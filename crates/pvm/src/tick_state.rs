@@ -78,9 +78,7 @@ impl TickState {
 
     /// Writes the tick state into a state whose `wasm` directory was emptied.
     pub fn encode(&self, state: &mut Tree) -> Result<(), PvmError> {
-        let mut tag = Vec::new();
-        put_dynamic(&mut tag, self.tag().as_bytes());
-        state.add(&TAG, tag)?;
+        state.write(&TAG, |out| put_dynamic(out, self.tag().as_bytes()))?;
         match self {
             TickState::Stuck(error) => state.add(&VALUE, error.to_bytes())?,
             TickState::Running(_, payload) => state.add_tree(&VALUE, payload.clone())?,

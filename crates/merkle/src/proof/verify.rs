@@ -293,11 +293,13 @@ impl Rebuilder {
 
     /// At most two entries, in byte order.
     fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Bucket, Wrong> {
-        let mut bucket = Bucket::Empty;
-        for (step, proof) in proofs {
-            bucket.push(Entry { step: step.clone(), node: self.tree(proof)? });
-        }
-        Ok(bucket)
+        let mut entry =
+            |(step, proof): &(Step, ProofTree)| Ok::<_, Wrong>(Entry { step: step.clone(), node: self.tree(proof)? });
+        Ok(match proofs {
+            [first, second, ..] => Bucket::Two([entry(first)?, entry(second)?]),
+            [only] => Bucket::One(entry(only)?),
+            [] => Bucket::Empty,
+        })
     }
 
     fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part<Body>, Wrong> {
