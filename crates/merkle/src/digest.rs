@@ -199,3 +199,35 @@ impl<'a> Trie<Hashed<'a>> for Known {
         self.digest(|out| hash::put_fork(out, depth, count, children), hash::blake2b)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Directories of all sizes up to 40 made from nothing, and changes to them, in directories of directories.
+    #[test]
+    fn digests_are_the_hashes() {
+        let mut digester = Digester::default();
+        let mut all = Tree::empty();
+        for size in 0..40u32 {
+            let mut tree = Tree::empty();
+            for entry in 0..size {
+                let (outer, inner) = ((entry % 7).to_string(), entry.to_string());
+                tree.add(&["flat", inner.as_str()], vec![entry as u8; entry as usize]).unwrap();
+                tree.add(&["nested", outer.as_str(), inner.as_str()], vec![entry as u8]).unwrap();
+            }
+            let name = size.to_string();
+            all.add_tree(&[name.as_str()], tree.clone()).unwrap();
+            for tree in [&tree, &all] {
+                assert_eq!(digester.tree(tree).unwrap(), tree.clone().hash().unwrap(), "{size} entries");
+            }
+            // on top of what is hashed by now
+            for entry in (0..size).step_by(3) {
+                tree.remove(&["flat", entry.to_string().as_str()]).unwrap();
+                tree.add(&["nested", "3", entry.to_string().as_str()], vec![1, 2]).unwrap();
+            }
+            assert_eq!(digester.tree(&tree).unwrap(), tree.hash().unwrap(), "{size} entries, changed");
+        }
+    }
+}

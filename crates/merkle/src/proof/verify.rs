@@ -137,7 +137,7 @@ struct Part<I> {
 type Inner = Part<Arc<Inode>>;
 
 /// Nodes of a kind that the proof of a step shows.
-const COMMONLY: usize = 56;
+const COMMONLY: usize = 112;
 
 /// Deepest inode (§1.4).
 const MAX_DEPTH: usize = 50;
