@@ -7,9 +7,12 @@ use imbl::OrdMap;
 
 const SMALL: usize = 24;
 
+/// Bindings in the order of their keys.
+type Sorted<K, V> = Arc<Vec<(K, Option<V>)>>;
+
 pub(super) enum Overlay<K, V> {
     /// None until the first change.
-    Small(Option<Arc<Vec<(K, Option<V>)>>>),
+    Small(Option<Sorted<K, V>>),
     Large(OrdMap<K, Option<V>>),
 }
 
