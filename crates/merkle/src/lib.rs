@@ -19,7 +19,7 @@ mod tree;
 pub use error::{StoreError, TreeError};
 pub use hash::{Kind, NodeHash};
 pub use proof::{Children, DecodeError, EncodeError, InodeProof, Proof, ProofError, ProofTree, produce_proof};
-pub use record::live_records;
+pub use record::{LiveRecords, live_records};
 pub use step::Step;
 pub use store::{MemoryStore, NodeSink, NodeStore, StoreId};
 pub use tree::{Leaves, Tree};

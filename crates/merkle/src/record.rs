@@ -322,31 +322,59 @@ impl Reader<'_> {
 
 const CUT: Reason = "the record ends early";
 
+/// A walk over the records that some trees need, which its owner may interrupt between any two of them. Its memory does not
+/// grow with the trees: who walks remembers where it has been.
+pub struct LiveRecords {
+    handle: Arc<StoreHandle>,
+    todo: Vec<NodeHash>,
+}
+
+impl LiveRecords {
+    /// The walk over the trees in `store` with root hashes `roots`.
+    pub fn new(store: Arc<dyn NodeStore + Send + Sync>, roots: impl IntoIterator<Item = NodeHash>) -> LiveRecords {
+        let todo = roots.into_iter().filter(|root| *root != NodeHash::EMPTY).collect();
+        LiveRecords { handle: StoreHandle::new(store), todo }
+    }
+
+    /// The next record that `enter` lets in; below one that it turns away the walk does not go. Nothing at the end.
+    ///
+    /// # Errors
+    /// [`TreeError::Missing`] and [`TreeError::Corrupt`] name the first record that is not as it should be; an error of
+    /// `enter` ends the walk.
+    pub fn advance(
+        &mut self,
+        mut enter: impl FnMut(&NodeHash) -> Result<bool, StoreError>,
+    ) -> Result<Option<(NodeHash, Bytes)>, TreeError> {
+        while let Some(hash) = self.todo.pop() {
+            if !enter(&hash)? {
+                continue;
+            }
+            let record = self.handle.record(&hash)?;
+            if record.first() != Some(&LEAF) {
+                let corrupt = |reason| TreeError::Corrupt { hash, reason };
+                let body = Reader { record: record.clone(), handle: &self.handle }.body().map_err(corrupt)?;
+                references(&body, &mut self.todo);
+            }
+            return Ok(Some((hash, record)));
+        }
+        Ok(None)
+    }
+}
+
 /// Visits every record of `store` that the trees with root hashes `roots` need, each once: what remains is garbage.
 ///
 /// Copying what is visited to a fresh store is a garbage collection.
 ///
 /// # Errors
-/// [`TreeError::Missing`] and [`TreeError::Corrupt`] name the first record that is not as it should be; an error of `visit`
-/// ends the walk.
+/// Those of [`LiveRecords::advance`]; an error of `visit` ends the walk.
 pub fn live_records(
     store: &Arc<dyn NodeStore + Send + Sync>,
     roots: impl IntoIterator<Item = NodeHash>,
     mut visit: impl FnMut(&NodeHash, &Bytes) -> Result<(), StoreError>,
 ) -> Result<(), TreeError> {
-    let handle = StoreHandle::new(store.clone());
     let mut seen = HashSet::new();
-    let mut todo: Vec<NodeHash> = roots.into_iter().filter(|root| *root != NodeHash::EMPTY).collect();
-    while let Some(hash) = todo.pop() {
-        if !seen.insert(hash) {
-            continue;
-        }
-        let record = store.get(&hash)?.ok_or(TreeError::Missing(hash))?;
-        if record.first() != Some(&LEAF) {
-            let corrupt = |reason| TreeError::Corrupt { hash, reason };
-            let body = Reader { record: record.clone(), handle: &handle }.body().map_err(corrupt)?;
-            references(&body, &mut todo);
-        }
+    let mut walk = LiveRecords::new(store.clone(), roots);
+    while let Some((hash, record)) = walk.advance(|hash| Ok(seen.insert(*hash)))? {
         visit(&hash, &record)?;
     }
     Ok(())

@@ -122,7 +122,7 @@ impl StoreHandle {
         record::body(hash, self.record(hash)?, root, self)
     }
 
-    fn record(&self, hash: &NodeHash) -> Result<Bytes, TreeError> {
+    pub(crate) fn record(&self, hash: &NodeHash) -> Result<Bytes, TreeError> {
         self.store.get(hash)?.ok_or(TreeError::Missing(*hash))
     }
 }

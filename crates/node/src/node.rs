@@ -4,7 +4,7 @@ use crate::batcher::Batcher;
 use crate::config::{Config, ConfigError};
 use crate::inject::Queues;
 use crate::metrics::Metrics;
-use crate::pipeline::{NodeConstants, Pipeline, PipelineError};
+use crate::pipeline::{Collector, NodeConstants, Pipeline, PipelineError};
 use crate::reveals::Preimages;
 use crate::store::{Store, StoreError, StoredBlock};
 use soru_l1::heads;
@@ -156,6 +156,8 @@ pub struct Node {
     /// Takes messages, in the modes that add some.
     pub batcher: Option<Batcher>,
     pub(crate) metrics: Metrics,
+    /// Collects what a full node need not keep.
+    pub collector: Collector,
     pub(crate) queues: Arc<Queues>,
     pub(crate) pipeline: Mutex<Pipeline>,
     connection: watch::Receiver<heads::Connection>,
@@ -179,11 +181,13 @@ impl Node {
         connection: watch::Receiver<heads::Connection>,
         head: MonitoredHead,
     ) -> Node {
+        let collector = Collector::new(store.clone(), config.gc_parameters.clone());
         Node {
             metrics: Metrics::new(&config),
             config,
             data_dir,
             store,
+            collector,
             layer1,
             engine,
             preimages,

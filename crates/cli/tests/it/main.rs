@@ -7,6 +7,7 @@ mod client_config;
 mod clients;
 mod codec;
 mod commitments;
+mod collection;
 mod common;
 mod crashes;
 mod demo;

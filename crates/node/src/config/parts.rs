@@ -193,7 +193,7 @@ pub struct GcParameters {
     /// Blocks between two collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<u32>,
-    /// Blocks between two splits of the state store; without effect here.
+    /// Blocks between two splits of the reference's state store; here only what `frequency` is when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_splitting_period: Option<u32>,
 }

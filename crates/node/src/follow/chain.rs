@@ -276,6 +276,7 @@ async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<Ve
     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
     tracing::info!("Processed head {short} at level {level} in {milliseconds:.3}ms");
     announce(node, &block);
+    collect(node, block).await?;
     Ok(events)
 }
 
@@ -291,6 +292,12 @@ async fn patches(node: &Node, genesis: BlockHash) -> Result<Vec<PvmPatch>, Failu
         return Err(PipelineError::PatchesOfPublicRollup.into());
     }
     Ok(patches)
+}
+
+/// Begins to collect garbage, if it is time.
+async fn collect(node: &Arc<Node>, head: crate::store::StoredBlock) -> Result<(), Failure> {
+    let window = node.current_constants().rollup.challenge_window_in_blocks;
+    blocking(node, move |node| Ok(node.collector.after_block(&mut lock(&node.pipeline), &head, window)?)).await
 }
 
 /// Tells those who watch. Nobody watching is no error.

@@ -92,6 +92,7 @@ async fn live(started: startup::Started, stop: CancellationToken) -> Result<(), 
     if let Err(e) = metrics.await {
         tracing::warn!("the metrics server ended badly: {e}");
     }
+    node.collector.stop();
     drop(lock);
     result
 }

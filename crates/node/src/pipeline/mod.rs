@@ -1,6 +1,7 @@
 //! The way of a level through the node, a file per station (`spec/node.md` §4.3): a layer 1 block → the messages it
 //! holds → the inbox → the evaluation by the PVM → the commitment → the store. No station reaches back.
 
+mod collector;
 pub mod commitment;
 mod constants;
 mod error;
@@ -12,6 +13,7 @@ pub mod messages;
 pub mod operations;
 pub mod replay;
 
+pub use collector::Collector;
 pub use constants::{DalConstants, NodeConstants};
 pub use error::PipelineError;
 
@@ -233,6 +235,11 @@ impl Pipeline {
             Some((hash, pvm)) if *hash == block.hash => Ok(pvm.clone()),
             _ => machine(&self.store, block).map_err(|source| PipelineError::Pvm { level: block.level, source }),
         }
+    }
+
+    /// Drops the machine in memory, so that the next block reads it from the store.
+    pub fn forget_machine(&mut self) {
+        self.last = None;
     }
 
     fn commit_state(&self, pvm: &mut Pvm, stored: &StoredBlock, batch: &Batch) -> Result<(), PipelineError> {

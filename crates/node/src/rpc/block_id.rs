@@ -30,7 +30,7 @@ pub(super) fn resolve(node: &Node, id: &str) -> Result<StoredBlock, Reply> {
             }
         },
     };
-    let first = store.first_available_level()?;
+    let first = store.first_available_level();
     if level < first {
         let place = format!("Could not load block directory for block {id}: ");
         let indent = " ".repeat(place.len() + 2);

@@ -26,11 +26,23 @@ pub(super) fn answer(node: &Node, rest: &[&str], arguments: &Arguments) -> Resul
                 journal::of_store(&node.store)?.into_iter().partition(GameRecord::is_running);
             Reply::json(&json!({"running": running, "past": past}))
         }
-        ["gc_info"] => Reply::json(&json!({"first_available_level": node.store.first_available_level()?})),
+        ["gc_info"] => gc_info(node),
         ["outbox", "pending"] => outbox::pending(node, outbox::Filter::All, arguments),
         ["outbox", "pending", "executable"] => outbox::pending(node, outbox::Filter::Executable, arguments),
         _ => outbox::pending(node, outbox::Filter::Unexecutable, arguments),
     }
+}
+
+fn gc_info(node: &Node) -> Result<Reply, Reply> {
+    let collected = node.store.collected()?;
+    let mut info = json!({"first_available_level": node.store.first_available_level()});
+    if let Some(level) = collected.triggered_at {
+        info["last_gc_level"] = json!(level);
+    }
+    if let Some(level) = collected.successful_target {
+        info["last_successful_gc_target"] = json!(level);
+    }
+    Reply::json(&info)
 }
 
 fn commitment(node: &Node, hash: &CommitmentHash) -> Result<Reply, Reply> {

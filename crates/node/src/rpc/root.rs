@@ -23,8 +23,7 @@ pub(super) fn answer(node: &Node, segments: &[&str]) -> Result<Reply, Reply> {
             Reply::json(&config)
         }
         ["stats", "memory"] => memory(),
-        // nothing is ever collected while the node runs
-        ["admin", "cancel_gc"] => Reply::json(&false),
+        ["admin", "cancel_gc"] => Reply::json(&node.collector.cancel()),
         _ => Err(Reply::failure("no such service")),
     }
 }

@@ -47,7 +47,7 @@ impl Batch {
 
     /// Where the nodes of a PVM state go.
     pub fn nodes(&self) -> Result<NodeWriter<'_>, StoreError> {
-        Ok(NodeWriter { id: self.inner.nodes_id(), table: self.transaction()?.open_table(NODES)? })
+        Ok(NodeWriter { inner: &self.inner, id: self.inner.nodes_id(), table: self.transaction()?.open_table(NODES)? })
     }
 
     /// Keeps a block and the newest cell of its inbox's history.

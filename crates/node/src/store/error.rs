@@ -103,4 +103,4 @@ macro_rules! from_redb {
         }
     )*};
 }
-from_redb!(TransactionError, TableError, StorageError, CommitError, SetDurabilityError);
+from_redb!(TransactionError, TableError, StorageError, CommitError, CompactionError, SetDurabilityError);

@@ -6,8 +6,10 @@
 //! process ends. Data of blocks is keyed by block hash: a reorganisation only moves the head and the levels.
 
 mod batch;
+mod collect;
 mod error;
 mod lock;
+mod marks;
 mod modules;
 mod nodes;
 mod queues;
@@ -15,6 +17,7 @@ mod records;
 mod tables;
 
 pub use batch::{Batch, Flush};
+pub use collect::{CollectError, Collected, Collection, Removed};
 pub use error::StoreError;
 pub use lock::DataDirLock;
 pub use modules::ModuleDirectory;
@@ -32,6 +35,7 @@ use soru_tezos::rollup::{Commitment, GenesisInfo, HistoryCell};
 use soru_tezos::scalar::Level;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::*;
 
@@ -62,6 +66,10 @@ struct Inner {
     database: Database,
     nodes_id: Mutex<StoreId>,
     metadata: Metadata,
+    /// The first level that no collection has removed or is removing.
+    first_kept: AtomicI32,
+    /// Nodes written while a collection runs.
+    written: Mutex<Option<Vec<[u8; 32]>>>,
 }
 
 /// Opens the database, or makes one: under another name, so that a process killed meanwhile does not leave half a file.
@@ -78,6 +86,16 @@ fn database(path: &Path) -> Result<Database, DatabaseError> {
         std::fs::rename(&beside, path).map_err(StorageError::from)?;
     }
     builder.open(path)
+}
+
+/// Moves what is in the file to its front and cuts the rest off. Collections only make room inside the file.
+fn give_space_back(database: &mut Database) -> Result<(), StoreError> {
+    tracing::info!("Compacting the store: collections have left most of it free");
+    database.compact()?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(STATE)?.remove(SPARSE)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 impl Inner {
@@ -105,9 +123,16 @@ impl Store {
         wanted: Option<HistoryMode>,
     ) -> Result<Store, StoreError> {
         let path = data_dir.join(FILE);
-        let database = database(&path).map_err(|e| StoreError::open(&path, e))?;
+        marks::Marks::clean(&path)?;
+        let mut database = database(&path).map_err(|e| StoreError::open(&path, e))?;
         let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
-        Ok(Store(Arc::new(Inner { path, database, nodes_id: Mutex::new(StoreId::fresh()), metadata })))
+        if read_mark(&database.begin_read()?, SPARSE)?.is_some() {
+            give_space_back(&mut database)?;
+        }
+        let collected = read_mark(&database.begin_read()?, GC_TARGET)?.map_or(genesis_info.level, |mark| mark.level);
+        let first_kept = AtomicI32::new(collected.max(genesis_info.level).0);
+        let (nodes_id, written) = (Mutex::new(StoreId::fresh()), Mutex::new(None));
+        Ok(Store(Arc::new(Inner { path, database, nodes_id, metadata, first_kept, written })))
     }
 
     fn settle_metadata(
@@ -187,11 +212,20 @@ impl Store {
 
     /// A block by hash.
     pub fn block(&self, hash: &BlockHash) -> Result<Option<StoredBlock>, StoreError> {
-        read_block(&self.view()?, hash)
+        self.read_block(&self.view()?, hash)
+    }
+
+    /// A block, unless it was collected or is about to be.
+    fn read_block(&self, view: &ReadTransaction, hash: &BlockHash) -> Result<Option<StoredBlock>, StoreError> {
+        let block: Option<StoredBlock> = decoded("block", view.open_table(BLOCKS)?.get(&hash.0)?)?;
+        Ok(block.filter(|block| block.level >= self.first_available_level()))
     }
 
     /// The hash of the canonical chain at a level.
     pub fn hash_of_level(&self, level: Level) -> Result<Option<BlockHash>, StoreError> {
+        if level < self.first_available_level() {
+            return Ok(None);
+        }
         Ok(self.view()?.open_table(LEVELS)?.get(level.0)?.map(|hash| BlockHash(*hash.value())))
     }
 
@@ -199,14 +233,14 @@ impl Store {
     pub fn block_of_level(&self, level: Level) -> Result<Option<StoredBlock>, StoreError> {
         let view = self.view()?;
         let hash = view.open_table(LEVELS)?.get(level.0)?.map(|hash| BlockHash(*hash.value()));
-        hash.map_or(Ok(None), |hash| read_block(&view, &hash))
+        hash.map_or(Ok(None), |hash| self.read_block(&view, &hash))
     }
 
     /// The last block processed.
     pub fn head(&self) -> Result<Option<StoredBlock>, StoreError> {
         let view = self.view()?;
         match read_mark(&view, HEAD)? {
-            Some(Mark { hash, .. }) => read_block(&view, &BlockHash(hash)),
+            Some(Mark { hash, .. }) => self.read_block(&view, &BlockHash(hash)),
             None => Ok(None),
         }
     }
@@ -295,11 +329,8 @@ impl Store {
     }
 
     /// The first level the node has, the rollup's first as long as nothing was collected.
-    pub fn first_available_level(&self) -> Result<Level, StoreError> {
-        let view = self.view()?;
-        let table = view.open_table(LEVELS)?;
-        let first = table.first()?.map(|(level, _)| Level(level.value()));
-        Ok(first.unwrap_or(self.0.metadata.genesis_info.level).max(self.0.metadata.genesis_info.level))
+    pub fn first_available_level(&self) -> Level {
+        Level(self.0.first_kept.load(Ordering::SeqCst))
     }
 }
 
@@ -309,10 +340,6 @@ fn decoded<T: Decode>(
     found: Option<redb::AccessGuard<'_, &'static [u8]>>,
 ) -> Result<Option<T>, StoreError> {
     found.map(|bytes| T::from_bytes(bytes.value()).map_err(|e| StoreError::damaged(what, e))).transpose()
-}
-
-fn read_block(view: &ReadTransaction, hash: &BlockHash) -> Result<Option<StoredBlock>, StoreError> {
-    decoded("block", view.open_table(BLOCKS)?.get(&hash.0)?)
 }
 
 fn read_mark(view: &ReadTransaction, name: &str) -> Result<Option<Mark>, StoreError> {

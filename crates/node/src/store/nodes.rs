@@ -5,7 +5,7 @@ use super::tables::NODES;
 use bytes::Bytes;
 use redb::{ReadableDatabase, Table};
 use soru_merkle::{NodeHash, NodeSink, NodeStore, StoreId};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Reads nodes. Each read sees the latest transaction: a reader held for long would keep the file from reusing space.
 pub struct NodeReader(pub(super) Arc<Inner>);
@@ -31,6 +31,7 @@ fn hash_bytes(hash: &NodeHash) -> [u8; 32] {
 
 /// Writes nodes inside a transaction.
 pub struct NodeWriter<'a> {
+    pub(super) inner: &'a Inner,
     pub(super) id: StoreId,
     pub(super) table: Table<'a, &'static [u8; 32], &'static [u8]>,
 }
@@ -42,6 +43,10 @@ impl NodeSink for NodeWriter<'_> {
 
     fn put(&mut self, hash: &NodeHash, record: &[u8]) -> Result<(), soru_merkle::StoreError> {
         self.table.insert(&hash_bytes(hash), record).map_err(soru_merkle::StoreError::new)?;
+        // a collection keeps what is written while it runs
+        if let Some(written) = self.inner.written.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            written.push(hash_bytes(hash));
+        }
         Ok(())
     }
 }

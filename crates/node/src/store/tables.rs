@@ -43,6 +43,12 @@ pub(super) const HEAD: &str = "head";
 pub(super) const FINALIZED: &str = "finalized";
 pub(super) const CEMENTED: &str = "last_cemented_commitment";
 pub(super) const PUBLISHED: &str = "last_published_commitment";
+/// First level kept by the last collection that began, the head then, and the target of the last that ended well.
+pub(super) const GC_TARGET: &str = "last_gc_target";
+pub(super) const GC_TRIGGERED: &str = "last_gc_triggered_at";
+pub(super) const GC_SUCCESSFUL: &str = "last_successful_gc_target";
+/// Set when most of the file is free.
+pub(super) const SPARSE: &str = "sparse_since";
 pub(super) const INJECTOR_HEAD: &str = "injector_head";
 
 /// Names in [`COUNTERS`].

@@ -6,6 +6,7 @@ use soru_tezos::hash::{InboxHash, ProtocolHash, StateHash};
 use soru_tezos::header::BlockRef;
 use soru_tezos::rollup::{Inbox, LevelProof};
 use soru_tezos::scalar::{Ticks, Timestamp};
+use std::sync::atomic::AtomicBool;
 
 const ROLLUP: SmartRollupAddress = SmartRollupAddress([7; 20]);
 const GENESIS: GenesisInfo = GenesisInfo { level: Level(5), commitment_hash: CommitmentHash([1; 32]) };
@@ -45,7 +46,7 @@ fn blocks_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     assert_eq!(store.head().unwrap(), None);
-    assert_eq!(store.first_available_level().unwrap(), Level(5));
+    assert_eq!(store.first_available_level(), Level(5));
     let (one, other) = (block(6, 9), block(6, 19));
     let messages = vec![bytes::Bytes::from_static(&[0, 1]), bytes::Bytes::new()];
     for block in [&one, &other] {
@@ -171,4 +172,124 @@ fn one_process_at_a_time() {
     assert!(unusable.contains("not usable: cannot create it"), "{unusable}");
     std::fs::write(folder.path().join("identity.json"), "").unwrap();
     assert!(matches!(DataDirLock::acquire(folder.path()), Err(StoreError::LayerOneDirectory(_))));
+}
+
+/// A block with a state of its own: large leaves, some of which change from level to level.
+fn block_with_state(store: &Store, tree: &mut Tree, level: i32) -> StoredBlock {
+    for i in 0..40 {
+        let changes = i % 4 == level % 4 || level == 5;
+        if changes {
+            tree.add(&["values", &i.to_string()], vec![level as u8; 300 + i as usize]).unwrap();
+        }
+    }
+    put_block_with_state(store, tree, level)
+}
+
+fn put_block_with_state(store: &Store, tree: &Tree, level: i32) -> StoredBlock {
+    let batch = store.begin(Flush::Now).unwrap();
+    let root = tree.commit(&mut batch.nodes().unwrap()).unwrap();
+    let commitment = Commitment {
+        compressed_state: StateHash(root.0),
+        inbox_level: Level(level),
+        predecessor: GENESIS.commitment_hash,
+        number_of_ticks: Ticks(1),
+    };
+    let (state_hash, hash) = (StateHash(root.0), commitment.hash());
+    let block = StoredBlock { state_hash, commitment: Some(hash), ..block(level, level as u8) };
+    batch.put_commitment(&hash, &commitment).unwrap();
+    batch.add_publication(&hash, Level(level + 2), None).unwrap();
+    batch.put_messages(&block.witness(), &[]).unwrap();
+    batch.put_block(&block).unwrap();
+    batch.set_level(block.level, &block.hash).unwrap();
+    batch.set_head(&block.hash, block.level).unwrap();
+    batch.commit().unwrap();
+    block
+}
+
+fn is_whole(store: &Store, block: &StoredBlock) -> bool {
+    let mut count = 0;
+    let nodes: Arc<dyn NodeStore + Send + Sync> = store.nodes();
+    let walked = soru_merkle::live_records(&nodes, [soru_merkle::NodeHash(block.state_hash.0)], |_, _| {
+        count += 1;
+        Ok(())
+    });
+    walked.is_ok() && count > 40
+}
+
+#[test]
+fn a_collection_removes_what_lies_below_a_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let mut tree = Tree::empty();
+    let blocks: Vec<StoredBlock> = (5..=30).map(|level| block_with_state(&store, &mut tree, level)).collect();
+    let at = |level: i32| &blocks[usize::try_from(level - 5).unwrap()];
+    let head = at(30);
+    assert_eq!(store.collected().unwrap(), Collected::default());
+
+    // cancelled at once: the levels are gone, the rest is there
+    let collection = store.begin_collection(at(10), head).unwrap();
+    assert_eq!(store.first_available_level(), Level(10));
+    assert_eq!((store.block(&at(9).hash).unwrap(), store.block_of_level(Level(9)).unwrap()), (None, None));
+    assert!(matches!(collection.run(&AtomicBool::new(true)), Err(CollectError::Cancelled)));
+    let started = Collected { target: Some(Level(10)), triggered_at: Some(Level(30)), successful_target: None };
+    assert_eq!(store.collected().unwrap(), started);
+
+    let removed = store.begin_collection(at(20), head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    assert_eq!(removed.blocks, 15);
+    assert!(removed.nodes > 100 && removed.kept_nodes > 100, "{removed:?}");
+    let done = Some(Level(20));
+    assert_eq!(
+        store.collected().unwrap(),
+        Collected { target: done, triggered_at: Some(Level(30)), successful_target: done }
+    );
+    for block in &blocks {
+        let kept = block.level >= Level(20);
+        let commitment = block.commitment.unwrap();
+        assert_eq!(store.block(&block.hash).unwrap().is_some(), kept, "{}", block.level);
+        assert_eq!(store.hash_of_level(block.level).unwrap().is_some(), kept);
+        assert_eq!(store.messages(&block.witness()).unwrap().is_some(), kept);
+        assert_eq!(store.inbox_cell(&block.inbox_hash).unwrap().is_some(), kept);
+        assert_eq!(store.commitment(&commitment).unwrap().is_some(), kept);
+        assert_eq!(store.publication(&commitment).unwrap().is_some(), block.level.after(2) >= Level(20));
+        assert_eq!(is_whole(&store, block), kept, "state of {}", block.level);
+    }
+    // nothing is left to remove
+    let again = store.begin_collection(at(20), head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    assert_eq!((again.blocks, again.nodes, again.kept_nodes), (0, 0, removed.kept_nodes));
+    drop(store);
+    // most of the file was free: it is smaller when it is opened again
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.first_available_level(), Level(20));
+    assert!(blocks.iter().skip(15).all(|block| is_whole(&store, block)));
+}
+
+#[test]
+fn what_is_written_during_a_collection_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let mut tree = Tree::empty();
+    let old = block_with_state(&store, &mut tree, 5);
+    let target = block_with_state(&store, &mut tree, 6);
+    let collection = store.begin_collection(&target, &target).unwrap();
+    // a state made of the target's: a directory changes and changes back, so that it is written again while what lies below
+    // is in the store already and is not
+    let mut next = Tree::open(store.nodes(), soru_merkle::NodeHash(target.state_hash.0));
+    let value = next.find(&["values", "7"]).unwrap().unwrap();
+    next.add(&["values", "7"], vec![1; 400]).unwrap();
+    next.hash().unwrap();
+    next.add(&["values", "7"], value).unwrap();
+    next.add(&["other"], vec![2; 400]).unwrap();
+    let later = put_block_with_state(&store, &next, 7);
+    // and one that takes up again what was garbage
+    let mut revived = Tree::open(store.nodes(), soru_merkle::NodeHash(later.state_hash.0));
+    for i in 0..40 {
+        revived.add(&["values", &i.to_string()], vec![5; 300 + i]).unwrap();
+    }
+    let last = put_block_with_state(&store, &revived, 8);
+    let removed = collection.run(&AtomicBool::new(false)).unwrap();
+    assert_eq!(removed.blocks, 1);
+    assert_eq!(store.block(&old.hash).unwrap(), None);
+    for block in [target, later, last] {
+        assert!(is_whole(&store, &block), "state of {}", block.level);
+    }
 }

@@ -1,6 +1,7 @@
 //! Tests of the node against recorded chains.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod collection;
 mod life;
 mod long_game;
 mod preimages;

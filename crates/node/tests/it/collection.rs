@@ -1,0 +1,219 @@
+//! Garbage collection (`spec/node.md` §4.13): of a node that follows a recorded chain, and of one that is killed while it
+//! collects.
+
+use crate::support::recording::{Chain, folder, lines};
+use crate::support::replay::Replay;
+use crate::support::{get, json as ask, observer, reach};
+use soru_merkle::{NodeHash, NodeStore, Tree, live_records};
+use soru_node::config::HistoryMode;
+use soru_node::store::{Flush, Store, StoredBlock};
+use soru_pvm::Tick;
+use soru_tezos::hash::{
+    BlockHash, CommitmentHash, InboxHash, PayloadHashesHash, ProtocolHash, SmartRollupAddress, StateHash,
+};
+use soru_tezos::rollup::{GenesisInfo, HistoryCell, Inbox, LevelProof};
+use soru_tezos::scalar::{Level, Ticks, Timestamp};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+const TOUR: &str = "sr1KEsdg3ivZmc3YgdhJFDbhmQmY5wT9Nd2D";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_node_collects_up_to_the_last_cemented_commitment() {
+    let Some(folder) = folder("s1_tour") else { return };
+    let chain = Chain::load(&folder);
+    let rows = lines(&folder.join("node.jsonl.gz"));
+    let replay = Replay::new(&chain, 10);
+    let (layer1, _) = replay.serve(0).await;
+    let hash = |level: i64| chain.row(level).unwrap()["hash"].as_str().unwrap();
+    for mode in [HistoryMode::Archive, HistoryMode::Full] {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = observer(TOUR, data.path(), layer1);
+        config.config.history_mode = Some(mode);
+        config.config.gc_parameters.frequency = Some(1);
+        let node = soru_node::start(config).await.unwrap();
+        for level in 10..=46 {
+            replay.set_head(level);
+            reach(&node, level, hash(level)).await;
+        }
+        let address = node.address();
+        let cemented = ask(address, "/global/last_cemented_commitment").await["level"].as_i64().unwrap();
+        assert!(cemented > 15, "the recording cements: {cemented}");
+        let begin = Instant::now();
+        let first = if mode == HistoryMode::Full { cemented } else { 5 };
+        let info = loop {
+            let info = ask(address, "/local/gc_info").await;
+            if mode == HistoryMode::Archive || info["last_successful_gc_target"] == cemented {
+                break info;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(60), "{info}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!(info["first_available_level"], first);
+        assert_eq!(info.get("last_gc_level").is_some(), mode == HistoryMode::Full);
+        assert_eq!(ask(address, "/admin/cancel_gc").await, false, "nothing runs any more");
+        for row in &rows {
+            let level = row["level"].as_i64().unwrap();
+            let path = format!("/global/block/{level}");
+            if level >= first {
+                let block = ask(address, &format!("{path}?outbox=true")).await;
+                for name in
+                    ["block_hash", "state_hash", "inbox_hash", "initial_tick", "commitment_hash", "messages", "outbox"]
+                {
+                    assert_eq!(block[name], row["block"][name], "level {level}: {name}");
+                }
+                assert_eq!(ask(address, &format!("{path}/total_ticks")).await, row["total_ticks"]);
+            } else {
+                let (status, kind, text) = get(address, &path).await;
+                assert_eq!((status, kind.as_str()), (500, "text/ocaml.exception"), "{text}");
+                let expected = format!(
+                    "Attempting to access data for level {level}, which is before the first available level {first}"
+                );
+                assert!(text.contains(&expected), "{text}");
+            }
+        }
+        node.stop();
+        node.join().await.unwrap();
+        // what is left of the file does not grow any more, and full does not become archive
+        let mut config = observer(TOUR, data.path(), layer1);
+        config.config.history_mode = Some(HistoryMode::Archive);
+        let again = soru_node::start(config).await;
+        assert_eq!(again.is_ok(), mode == HistoryMode::Archive);
+        if let Ok(node) = again {
+            node.stop();
+            node.join().await.unwrap();
+        }
+        replay.set_head(10);
+    }
+}
+
+const ROLLUP: SmartRollupAddress = SmartRollupAddress([7; 20]);
+const GENESIS: GenesisInfo = GenesisInfo { level: Level(1), commitment_hash: CommitmentHash([1; 32]) };
+const LEVELS: i32 = 40;
+const TARGET: i32 = 30;
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, ROLLUP, GENESIS, None).unwrap()
+}
+
+fn block(level: i32, root: NodeHash) -> StoredBlock {
+    let hash = |level: i32| {
+        let mut bytes = [9; 32];
+        bytes[..4].copy_from_slice(&level.to_be_bytes());
+        bytes
+    };
+    let content = LevelProof { hash: PayloadHashesHash(hash(level)), level: Level(level) };
+    StoredBlock {
+        hash: BlockHash(hash(level)),
+        level: Level(level),
+        predecessor: BlockHash(hash(level - 1)),
+        timestamp: Timestamp(i64::from(level)),
+        protocol: ProtocolHash([2; 32]),
+        commitment: None,
+        previous_commitment: GENESIS.commitment_hash,
+        inbox: Inbox {
+            level: Level(level),
+            old_levels_messages: HistoryCell { index: (level as u64).into(), content, back_pointers: vec![] },
+        },
+        inbox_hash: InboxHash(hash(level)),
+        message_count: 0,
+        initial_tick: Tick(0),
+        ticks: Ticks(1),
+        state_hash: StateHash(root.0),
+        status: String::new(),
+    }
+}
+
+/// Levels whose states share most of what they hold.
+fn fill(store: &Store) {
+    let mut tree = Tree::empty();
+    for level in 1..=LEVELS {
+        for i in 0..if level == 1 { 1000 } else { 100 } {
+            let name = ((level * 37 + i * 11) % 1000).to_string();
+            tree.add(&["values", &name], [level.to_be_bytes(), i.to_be_bytes()].concat().repeat(40)).unwrap();
+        }
+        let batch = store.begin(if level == LEVELS { Flush::Now } else { Flush::Later }).unwrap();
+        let root = tree.commit(&mut batch.nodes().unwrap()).unwrap();
+        let block = block(level, root);
+        batch.put_messages(&block.witness(), &[]).unwrap();
+        batch.put_block(&block).unwrap();
+        batch.set_level(block.level, &block.hash).unwrap();
+        batch.set_head(&block.hash, block.level).unwrap();
+        batch.commit().unwrap();
+    }
+}
+
+/// Not a test: the process that [`killed_while_it_collects`] kills.
+#[test]
+#[ignore = "run by another test, in a process of its own"]
+fn child() {
+    let Some(data) = std::env::var_os("SORU_TEST_DATA") else { return };
+    let store = open(Path::new(&data));
+    collect(&store);
+}
+
+fn collect(store: &Store) -> soru_node::store::Removed {
+    let (target, head) = (store.block_of_level(Level(TARGET)).unwrap().unwrap(), store.head().unwrap().unwrap());
+    store.begin_collection(&target, &head).unwrap().run(&AtomicBool::new(false)).unwrap()
+}
+
+#[test]
+fn killed_while_it_collects() {
+    let start = Instant::now();
+    let data = tempfile::tempdir().unwrap();
+    let full = data.path().join("full");
+    std::fs::create_dir(&full).unwrap();
+    fill(&open(&full));
+    let (mut kills, mut unfinished) = (0, 0);
+    let folder = data.path().join("killed");
+    for delay in [0, 2, 10, 40, 100, 250] {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(full.join("store.redb"), folder.join("store.redb")).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["collection::child", "--exact", "--ignored"])
+            .env("SORU_TEST_DATA", &folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // it collects as long as its notes lie beside the store
+        while !folder.join("store.marks").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+
+        let store = open(&folder);
+        assert!(!folder.join("store.marks").exists(), "what the killed process left is gone");
+        let done = store.collected().unwrap().successful_target.is_some();
+        unfinished += usize::from(!done);
+        assert_eq!(store.first_available_level(), Level(TARGET), "after {delay} ms");
+        let check = |store: &Store| {
+            let nodes: Arc<dyn NodeStore + Send + Sync> = store.nodes();
+            let levels = (TARGET..=LEVELS).map(Level);
+            let roots = levels.map(|level| NodeHash(store.block_of_level(level).unwrap().unwrap().state_hash.0));
+            let mut needed = 0u64;
+            live_records(&nodes, roots, |_, _| {
+                needed += 1;
+                Ok(())
+            })
+            .unwrap();
+            needed
+        };
+        let needed = check(&store);
+        let removed = collect(&store);
+        assert_eq!(removed.kept_nodes, needed, "what is needed is left, and nothing else");
+        assert_eq!(check(&store), needed);
+        if done {
+            assert_eq!((removed.blocks, removed.nodes), (0, 0));
+        }
+    }
+    println!("{kills} kills, {unfinished} before the end, in {:?}", start.elapsed());
+    assert!(unfinished > 1, "most kills come before the end");
+}
