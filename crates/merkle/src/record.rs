@@ -326,14 +326,21 @@ const CUT: Reason = "the record ends early";
 /// grow with the trees: who walks remembers where it has been.
 pub struct LiveRecords {
     handle: Arc<StoreHandle>,
-    todo: Vec<NodeHash>,
+    checked: bool,
+    /// What is still to be read, and whether it is a directory's root inode.
+    todo: Vec<(NodeHash, bool)>,
 }
 
 impl LiveRecords {
     /// The walk over the trees in `store` with root hashes `roots`.
     pub fn new(store: Arc<dyn NodeStore + Send + Sync>, roots: impl IntoIterator<Item = NodeHash>) -> LiveRecords {
-        let todo = roots.into_iter().filter(|root| *root != NodeHash::EMPTY).collect();
-        LiveRecords { handle: StoreHandle::new(store), todo }
+        let todo = roots.into_iter().filter(|root| *root != NodeHash::EMPTY).map(|root| (root, true)).collect();
+        LiveRecords { handle: StoreHandle::new(store), checked: false, todo }
+    }
+
+    /// The same walk, which checks each record against its hash, as trees do when they load it.
+    pub fn checked(store: Arc<dyn NodeStore + Send + Sync>, roots: impl IntoIterator<Item = NodeHash>) -> LiveRecords {
+        LiveRecords { checked: true, ..LiveRecords::new(store, roots) }
     }
 
     /// The next record that `enter` lets in; below one that it turns away the walk does not go. Nothing at the end.
@@ -345,12 +352,18 @@ impl LiveRecords {
         &mut self,
         mut enter: impl FnMut(&NodeHash) -> Result<bool, StoreError>,
     ) -> Result<Option<(NodeHash, Bytes)>, TreeError> {
-        while let Some(hash) = self.todo.pop() {
+        while let Some((hash, root)) = self.todo.pop() {
             if !enter(&hash)? {
                 continue;
             }
             let record = self.handle.record(&hash)?;
-            if record.first() != Some(&LEAF) {
+            if record.first() == Some(&LEAF) {
+                if self.checked {
+                    leaf(&hash, record.clone())?;
+                }
+            } else if self.checked {
+                references(&body(&hash, record.clone(), root, &self.handle)?, &mut self.todo);
+            } else {
                 let corrupt = |reason| TreeError::Corrupt { hash, reason };
                 let body = Reader { record: record.clone(), handle: &self.handle }.body().map_err(corrupt)?;
                 references(&body, &mut self.todo);
@@ -381,23 +394,23 @@ pub fn live_records(
 }
 
 /// The records that `body`, just read from its own record, refers to.
-fn references(body: &Body, todo: &mut Vec<NodeHash>) {
-    let mut inodes: Vec<&Arc<Inode>> = Vec::new();
+fn references(body: &Body, todo: &mut Vec<(NodeHash, bool)>) {
+    let mut inodes: Vec<(&Arc<Inode>, bool)> = Vec::new();
     match body {
-        Body::Fork { children, .. } => inodes.extend(children.iter().flatten()),
+        Body::Fork { children, .. } => inodes.extend(children.iter().flatten().map(|child| (child, false))),
         Body::Bucket(bucket) => {
             for entry in bucket.as_slice() {
                 match &entry.node {
-                    Node::Leaf(leaf) if leaf.loaded().is_none() => todo.push(leaf.hash()),
-                    Node::Dir(child) => inodes.push(child),
+                    Node::Leaf(leaf) if leaf.loaded().is_none() => todo.push((leaf.hash(), false)),
+                    Node::Dir(child) => inodes.push((child, true)),
                     Node::Leaf(_) | Node::Dirty(_) => {}
                 }
             }
         }
     }
-    for inode in inodes {
+    for (inode, root) in inodes {
         match inode.loaded() {
-            None => todo.push(inode.hash()),
+            None => todo.push((inode.hash(), root)),
             Some(body) => references(body, todo),
         }
     }

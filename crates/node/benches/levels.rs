@@ -2,9 +2,12 @@
 //! waiting for a layer 1. Once with every level flushed to disk, once with flushes shared as while catching up.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "../tests/it/support/busy.rs"]
+mod busy;
 #[path = "../tests/it/support/recording.rs"]
 mod recording;
 
+use busy::{MESSAGES, successor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use recording::{Chain, folder};
 use soru_node::config::LoserMode;
@@ -13,38 +16,12 @@ use soru_node::reveals::Preimages;
 use soru_node::store::{Flush, Store};
 use soru_pvm::{FastConfig, FastEngine};
 use soru_tezos::block::Block;
-use soru_tezos::codec::HexBytes;
-use soru_tezos::hash::BlockHash;
-use soru_tezos::operation::ManagerBody;
-use soru_tezos::receipt::Content;
 use soru_tezos::rollup::GenesisInfo;
 use soru_tezos::scalar::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const GENESIS: i64 = 5;
-const MESSAGES: usize = 100;
-
-/// A recorded block whose operation adds messages, made the successor of another.
-fn successor(template: &Block, of: &Block) -> Block {
-    let mut block = template.clone();
-    block.header.shell.level = of.level().after(1);
-    block.header.shell.predecessor = of.hash;
-    let mut hash = [0; 32];
-    hash[..4].copy_from_slice(&block.header.shell.level.0.to_be_bytes());
-    block.hash = BlockHash(hash);
-    for operation in &mut block.operations[3] {
-        for content in &mut operation.contents {
-            let Content::Manager(receipt) = content else { continue };
-            if let ManagerBody::SmartRollupAddMessages(body) = &mut receipt.operation.body {
-                let level = block.header.shell.level.0;
-                body.message = (0..MESSAGES).map(|i| HexBytes(format!("{level} {i}").into_bytes())).collect();
-            }
-        }
-    }
-    block
-}
-
 fn levels(criterion: &mut Criterion) {
     let Some(folder) = folder("s1_tour") else { return };
     let chain = Chain::load(&folder);

@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod refutation;
 pub mod reveals;
 mod rpc;
+pub mod snapshot;
 pub mod store;
 
 /// Name and version of this program, as the node tells them.

@@ -7,6 +7,7 @@ mod pvm;
 mod rollup_client;
 mod rollup_node;
 pub mod sandbox;
+mod snapshot;
 mod soru;
 
 use crate::grammar::Tool;

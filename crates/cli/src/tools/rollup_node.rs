@@ -29,7 +29,7 @@ const GLOBALS: &[Opt] = &[
     Opt::value("media-type", Some('m'), "type", "accepted, without effect").hide(),
 ];
 
-const DATA_DIR: Opt =
+pub(super) const DATA_DIR: Opt =
     Opt::value("data-dir", None, "path", "the node's data directory (default: ~/.tezos-smart-rollup-node)");
 
 const NO_PERFORMANCE_METRICS: Opt =
@@ -71,7 +71,7 @@ const LEGACY: &[Opt] = &[
     Opt::value("rollup", None, "address", "the rollup, when there is no configuration file"),
 ];
 
-fn data_dir(invocation: &Invocation) -> PathBuf {
+pub(super) fn data_dir(invocation: &Invocation) -> PathBuf {
     let default = || super::sandbox::home().join(".tezos-smart-rollup-node");
     invocation.option("data-dir").map_or_else(default, PathBuf::from)
 }
@@ -181,7 +181,7 @@ pub fn tool(name: String) -> Tool {
         doc: "The smart rollup node: follows a layer 1, runs a rollup's kernel, publishes and cements its commitments.",
         version: super::version(),
         globals: GLOBALS,
-        commands: vec![
+        commands: [
             Command::new(
                 group,
                 "run <mode> for <smart-rollup-address> with operators [operator]",
@@ -223,6 +223,9 @@ pub fn tool(name: String) -> Tool {
             Command::new(group, "dump-metrics", &[], "List the metrics as a table (CSV).", |i| {
                 Box::pin(dump_metrics(i))
             }),
-        ],
+        ]
+        .into_iter()
+        .chain(super::snapshot::commands(group))
+        .collect(),
     }
 }

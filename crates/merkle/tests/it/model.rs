@@ -1,10 +1,11 @@
 //! Any sequence of operations gives the listing, the content and the hash that a naive model computes from scratch.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::common::model::{Model, apply, apply_to_model, ops};
 use proptest::prelude::*;
-use soru_merkle::{MemoryStore, NodeSink, Tree, live_records};
+use soru_merkle::{LiveRecords, MemoryStore, NodeSink, Tree, live_records};
 
 /// The tree as the store alone knows it.
 fn reopened(tree: &Tree, store: &mut MemoryStore) -> Tree {
@@ -62,6 +63,10 @@ proptest! {
         let from: Arc<dyn soru_merkle::NodeStore + Send + Sync> = Arc::new(store.clone());
         live_records(&from, [hash], |hash, record| copy.put(hash, record)).unwrap();
         prop_assert!(copy.len() <= store.len());
+        let mut walk = LiveRecords::checked(from, [hash]);
+        let mut seen = HashSet::new();
+        while walk.advance(|hash| Ok(seen.insert(*hash))).unwrap().is_some() {}
+        prop_assert_eq!(seen.len(), copy.len());
         prop_assert_eq!(leaves(&Tree::open(Arc::new(copy), hash)), model);
     }
 }

@@ -4,6 +4,7 @@ use super::{ConfigError, OperationKind};
 use serde::{Deserialize, Serialize};
 use soru_l1::fees::FeeParameters;
 use soru_tezos::scalar::Mutez;
+use std::fmt;
 use std::str::FromStr;
 
 /// How much of its past the node keeps.
@@ -14,6 +15,15 @@ pub enum HistoryMode {
     Archive,
     /// Everything since the last cemented commitment.
     Full,
+}
+
+impl fmt::Display for HistoryMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HistoryMode::Archive => "archive",
+            HistoryMode::Full => "full",
+        })
+    }
 }
 
 impl FromStr for HistoryMode {

@@ -38,6 +38,9 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
     // what can fail here and now does so before layer 1 is waited for
     let lock = DataDirLock::acquire(&data_dir)?;
     let (listener, address) = bind(&config).await?;
+    if let Err(error) = lock.announce(address) {
+        tracing::warn!("cannot tell other programs where this node listens: {error}");
+    }
     let signers = signers(&config, &wallet).await?;
     let engine = FastEngine::new(FastConfig::default()).map_err(|e| NodeError::Engine(e.to_string()))?;
     let engine = engine.with_modules(Arc::new(ModuleDirectory::new(&data_dir)));

@@ -322,6 +322,8 @@ impl Pipeline {
                 RollupEvent::Cemented { hash, level } => {
                     match self.commitment_at(*level)? {
                         Some(ours) if ours == *hash => {}
+                        // a node that was behind knew of later ones already, and has collected up to these
+                        _ if *level < self.store.first_available_level() => {}
                         ours => {
                             let ours = ours.map_or("none".to_owned(), |ours| ours.to_string());
                             return Err(PipelineError::DisagreesWithCemented { level: *level, ours, cemented: *hash });

@@ -12,6 +12,7 @@ mod outbox;
 mod reply;
 mod root;
 mod shapes;
+mod snapshot;
 mod streams;
 
 use crate::config::AclRules;
@@ -121,6 +122,7 @@ async fn dispatch(server: &Server, method: &Method, uri: &Uri, body: Body) -> Re
         ["global", "monitor_blocks"] => streams::blocks(node, &server.stop),
         ["global", "monitor_finalized_blocks"] => streams::finalized_blocks(node, &server.stop),
         ["local", "synchronized"] => streams::synchronized(node, &server.stop),
+        ["admin", "snapshot"] => snapshot::answer(node, &arguments, &server.stop).await,
         ref segments => {
             // reading a state may touch the disk
             let (node, segments) = (Arc::clone(node), owned(segments));
@@ -153,7 +155,7 @@ fn methods(segments: &[&str]) -> &'static [Method] {
 /// Whether a path is one of the interface's, whatever its arguments are.
 fn known(segments: &[&str]) -> bool {
     match segments {
-        ["ping" | "health" | "version" | "config"] | ["stats", "memory"] | ["admin", "cancel_gc"] => true,
+        ["ping" | "health" | "version" | "config"] | ["stats", "memory"] | ["admin", "cancel_gc" | "snapshot"] => true,
         ["admin", "injector", "queues"] | ["admin", "injector", "queues", "total"] | ["admin", "batcher", "queue"] => {
             true
         }

@@ -72,6 +72,9 @@ pub enum StoreError {
         /// What is wrong.
         reason: DecodeError,
     },
+    /// A record that cannot belong to a store.
+    #[error("this is no content of a store: the {0} is wrong")]
+    Record(&'static str),
     /// The database failed.
     #[error("the store failed: {0}")]
     Database(Arc<redb::Error>),

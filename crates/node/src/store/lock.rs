@@ -2,12 +2,14 @@
 
 use super::StoreError;
 use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// Holds the data directory for this process; released when dropped, or by the system when the process ends.
 #[derive(Debug)]
 pub struct DataDirLock {
-    _file: File,
+    file: File,
 }
 
 impl DataDirLock {
@@ -30,9 +32,26 @@ impl DataDirLock {
             .open(&path)
             .map_err(|e| failed("write the lock file", &path, e))?;
         match file.try_lock() {
-            Ok(()) => Ok(DataDirLock { _file: file }),
+            Ok(()) => Ok(DataDirLock { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
             Err(TryLockError::Error(e)) => Err(failed("lock it", &path, e)),
         }
+    }
+
+    /// Writes into the lock file where the process that holds it answers requests.
+    pub fn announce(&self, address: SocketAddr) -> std::io::Result<()> {
+        let ip = match address.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        self.file.set_len(0)?;
+        write!(&self.file, "http://{}", SocketAddr::new(ip, address.port()))
+    }
+
+    /// Where the process that holds a directory answers requests, if it said so.
+    pub fn holder(data_dir: &Path) -> Option<String> {
+        let text = std::fs::read_to_string(data_dir.join("lock")).ok()?;
+        text.starts_with("http://").then(|| text.trim().to_owned())
     }
 }

@@ -17,33 +17,40 @@ const WRITTEN: Hashes = TableDefinition::new("written");
 /// Bytes of the page cache.
 const CACHE: usize = 16 << 20;
 
-/// The sets of a running collection.
+/// Sets of hashes in a file of their own.
 pub(super) struct Marks {
     path: PathBuf,
     database: Database,
 }
 
-impl Marks {
-    /// Where the sets of a store are.
-    fn place(store: &Path) -> PathBuf {
-        store.with_extension("marks")
-    }
+/// Where the sets of a store's collection are.
+fn place(store: &Path) -> PathBuf {
+    store.with_extension("marks")
+}
 
-    /// Removes what a process left that was killed while it collected.
-    pub fn clean(store: &Path) -> Result<(), StoreError> {
-        let path = Self::place(store);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(StoreError::DataDir { path, action: "remove what a collection left", reason: error.to_string() })
-            }
-            _ => Ok(()),
+fn remove(path: PathBuf) -> Result<(), StoreError> {
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::DataDir { path, action: "remove what was left there", reason: error.to_string() })
         }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a process left that was killed while it collected.
+pub(super) fn clean(store: &Path) -> Result<(), StoreError> {
+    remove(place(store))
+}
+
+impl Marks {
+    /// Empty sets for a collection of a store.
+    pub fn new(store: &Path) -> Result<Marks, StoreError> {
+        Self::at(place(store))
     }
 
-    /// Empty sets.
-    pub fn new(store: &Path) -> Result<Marks, StoreError> {
-        Self::clean(store)?;
-        let path = Self::place(store);
+    /// Empty sets in a file.
+    pub fn at(path: PathBuf) -> Result<Marks, StoreError> {
+        remove(path.clone())?;
         let database = Builder::new().set_cache_size(CACHE).create(&path).map_err(|e| StoreError::open(&path, e))?;
         let marks = Marks { path, database };
         let transaction = marks.begin()?;

@@ -7,6 +7,7 @@
 
 mod batch;
 mod collect;
+mod dump;
 mod error;
 mod lock;
 mod marks;
@@ -18,6 +19,7 @@ mod tables;
 
 pub use batch::{Batch, Flush};
 pub use collect::{CollectError, Collected, Collection, Removed};
+pub use dump::{Dump, DumpError, Each, Existing, Kind, Restored, Restoring, UpTo};
 pub use error::StoreError;
 pub use lock::DataDirLock;
 pub use modules::ModuleDirectory;
@@ -26,7 +28,7 @@ pub use queues::KeptMessages;
 pub use records::{Execution, Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock};
 
 use crate::config::HistoryMode;
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use soru_merkle::StoreId;
 use soru_tezos::codec::Decode;
@@ -88,6 +90,22 @@ fn database(path: &Path) -> Result<Database, DatabaseError> {
     builder.open(path)
 }
 
+/// Makes every table, so that readers need not ask whether there is one.
+fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(LEVELS)?;
+    transaction.open_table(INBOX_CELLS)?;
+    transaction.open_table(MESSAGES)?;
+    transaction.open_table(COMMITMENTS)?;
+    transaction.open_table(PUBLICATIONS)?;
+    transaction.open_table(OUTBOX)?;
+    transaction.open_table(PROTOCOLS)?;
+    transaction.open_table(GAMES)?;
+    queues::make_tables(transaction)?;
+    transaction.open_table(NODES)?;
+    Ok(())
+}
+
 /// Moves what is in the file to its front and cuts the rest off. Collections only make room inside the file.
 fn give_space_back(database: &mut Database) -> Result<(), StoreError> {
     tracing::info!("Compacting the store: collections have left most of it free");
@@ -99,6 +117,14 @@ fn give_space_back(database: &mut Database) -> Result<(), StoreError> {
 }
 
 impl Inner {
+    fn new(path: PathBuf, database: Database, metadata: Metadata) -> Result<Inner, StoreError> {
+        let genesis = metadata.genesis_info.level;
+        let collected = read_mark(&database.begin_read()?, GC_TARGET)?.map_or(genesis, |mark| mark.level);
+        let first_kept = AtomicI32::new(collected.max(genesis).0);
+        let (nodes_id, written) = (Mutex::new(StoreId::fresh()), Mutex::new(None));
+        Ok(Inner { path, database, nodes_id, metadata, first_kept, written })
+    }
+
     fn nodes_id(&self) -> StoreId {
         *self.nodes_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,16 +149,14 @@ impl Store {
         wanted: Option<HistoryMode>,
     ) -> Result<Store, StoreError> {
         let path = data_dir.join(FILE);
-        marks::Marks::clean(&path)?;
+        marks::clean(&path)?;
+        dump::clean(&path)?;
         let mut database = database(&path).map_err(|e| StoreError::open(&path, e))?;
         let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
         if read_mark(&database.begin_read()?, SPARSE)?.is_some() {
             give_space_back(&mut database)?;
         }
-        let collected = read_mark(&database.begin_read()?, GC_TARGET)?.map_or(genesis_info.level, |mark| mark.level);
-        let first_kept = AtomicI32::new(collected.max(genesis_info.level).0);
-        let (nodes_id, written) = (Mutex::new(StoreId::fresh()), Mutex::new(None));
-        Ok(Store(Arc::new(Inner { path, database, nodes_id, metadata, first_kept, written })))
+        Ok(Store(Arc::new(Inner::new(path, database, metadata)?)))
     }
 
     fn settle_metadata(
@@ -156,7 +180,12 @@ impl Store {
                 }
                 Some(Ok(stored)) => match (stored.history_mode, wanted) {
                     (HistoryMode::Full, Some(HistoryMode::Archive)) => return Err(StoreError::FullToArchive),
-                    (_, wanted) => Metadata { history_mode: wanted.unwrap_or(stored.history_mode), ..stored },
+                    (before, wanted) => {
+                        if let Some(wanted) = wanted.filter(|wanted| *wanted != before) {
+                            tracing::info!("Converting the {before} rollup node into a {wanted} rollup node");
+                        }
+                        Metadata { history_mode: wanted.unwrap_or(stored.history_mode), ..stored }
+                    }
                 },
                 None => Metadata {
                     format: FORMAT,
@@ -169,18 +198,7 @@ impl Store {
             table.insert(METADATA, bytes.as_slice())?;
             metadata
         };
-        // every table exists from now on, so that readers need not ask
-        transaction.open_table(BLOCKS)?;
-        transaction.open_table(LEVELS)?;
-        transaction.open_table(INBOX_CELLS)?;
-        transaction.open_table(MESSAGES)?;
-        transaction.open_table(COMMITMENTS)?;
-        transaction.open_table(PUBLICATIONS)?;
-        transaction.open_table(OUTBOX)?;
-        transaction.open_table(PROTOCOLS)?;
-        transaction.open_table(GAMES)?;
-        queues::make_tables(&transaction)?;
-        transaction.open_table(NODES)?;
+        make_tables(&transaction)?;
         transaction.commit()?;
         Ok(metadata)
     }

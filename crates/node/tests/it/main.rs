@@ -10,4 +10,5 @@ mod recorded_games;
 mod recorded_node;
 mod recorded_pipeline;
 mod replays;
+mod snapshots;
 mod support;

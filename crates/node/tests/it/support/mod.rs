@@ -1,23 +1,25 @@
 //! What the node's tests share.
 #![allow(dead_code)]
 
+pub mod busy;
 pub mod recording;
 pub mod replay;
 
 use serde_json::Value;
-use soru_node::config::{Config, Mode};
+use soru_node::config::{Config, HistoryMode, Mode};
 use soru_node::{NodeConfig, NodeHandle};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// An observer of a rollup on a free port.
+/// An observer of a rollup on a free port. It keeps everything, as the nodes did whose answers were recorded.
 pub fn observer(rollup: &str, data_dir: &Path, layer1: SocketAddr) -> NodeConfig {
     let mut config = Config::new(rollup.parse().unwrap(), Mode::Observer);
     config.rpc_port = 0;
     config.reconnection_delay = 0.1;
     config.loop_retry_delay = 0.2;
+    config.history_mode = Some(HistoryMode::Archive);
     NodeConfig {
         config,
         data_dir: data_dir.to_owned(),
