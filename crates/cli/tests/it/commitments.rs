@@ -36,7 +36,8 @@ fn of_quiet_levels_and_of_a_late_operator() {
     });
     let mut arena = Arena::new(ECHO, constants);
     arena.reaction = Duration::from_millis(50);
-    let early = arena.enter(0, "maintenance", None);
+    let early = arena.admit("b1", "maintenance", &["--history-mode", "archive"]);
+    arena.start(early);
     let (first, third) = (arena.origination + PERIOD, arena.origination + 3 * PERIOD);
     arena.until("three periods are cemented", 30, |arena| cemented(arena) >= third);
 
