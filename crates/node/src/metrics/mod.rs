@@ -185,6 +185,7 @@ fn samples(node: &Node, noted: &Noted) -> Result<Samples, StoreError> {
         gauge(name, time.as_secs_f64());
     }
     gauge("gc_oldest_available_level", store.first_available_level().0.into());
+    gauge("gc_process_time", node.collector.last_duration().map_or(0.0, |time| time.as_secs_f64()));
 
     let batches = node.batcher.as_ref().map(Batcher::last_batches).unwrap_or_default();
     gauge("batcher_get_time", batches.get_time.as_secs_f64());
