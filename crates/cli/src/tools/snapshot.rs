@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use soru_l1::rpc::RpcClient;
 use soru_node::snapshot::{self, Header, Import, Output, SnapshotReader, check_published, default_name};
-use soru_node::store::{DataDirLock, Existing, Store, StoreError, UpTo};
+use soru_node::store::{DataDirLock, Existing, States, Store, StoreError, UpTo};
 use soru_tezos::rollup::Commitment;
 use soru_tezos::scalar::Level;
 use std::fs::File;
@@ -26,8 +26,7 @@ const EXPORT: &[Opt] = &[
     DATA_DIR,
     Opt::switch("uncompressed", None, "do not compress the snapshot"),
     Opt::switch("compress-on-the-fly", None, "accepted: snapshots are always compressed while they are written").hide(),
-    Opt::switch("compact", None, "refused: these snapshots hold each part of a state once and have no smaller form")
-        .hide(),
+    Opt::switch("compact", None, "leave out all states but the first: smaller, but importing takes longer"),
     Opt::value("rollup-node-endpoint", None, "uri", "the running node (default: what it wrote in its data directory)"),
     Opt::value("level", None, "head|finalized|cemented|level", "the last level of the snapshot (default: finalized)"),
 ];
@@ -36,8 +35,9 @@ const IMPORT: &[Opt] = &[
     DATA_DIR,
     Opt::switch("force", None, "import also where a node has been, if the snapshot goes further"),
     Opt::value("level", None, "level", "the last level to keep of the snapshot"),
-    Opt::switch("apply-unsafe-patches", None, "accepted, without effect: nothing is evaluated").hide(),
-    Opt::value("dal-node", None, "uri", "accepted, without effect: nothing is evaluated").hide(),
+    Opt::switch("apply-unsafe-patches", None, "accepted, without effect: the first state comes with the snapshot")
+        .hide(),
+    Opt::value("dal-node", None, "uri", "accepted, without effect: pages of the DAL are not supported yet").hide(),
 ];
 
 /// The commands.
@@ -99,12 +99,7 @@ async fn blocking<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
 }
 
 async fn export(invocation: Invocation) -> Result<(), CliError> {
-    if invocation.switch("compact") {
-        return Err(CliError::Usage(
-            "--compact is not available: a snapshot of soru holds each part of a state once and has no smaller form"
-                .to_owned(),
-        ));
-    }
+    let states = if invocation.switch("compact") { States::First } else { States::All };
     let level = invocation.read_option("level", up_to)?.unwrap_or(UpTo::Finalized);
     let compressed = !invocation.switch("uncompressed");
     let dest = PathBuf::from(invocation.option("dest").unwrap_or("."));
@@ -125,7 +120,7 @@ async fn export(invocation: Invocation) -> Result<(), CliError> {
     match DataDirLock::acquire(&data_dir) {
         Ok(lock) => {
             let beside = beside.clone();
-            blocking(move || from_directory(&data_dir, level, &beside, compressed)).await?;
+            blocking(move || from_directory(&data_dir, level, states, &beside, compressed)).await?;
             drop(lock);
         }
         Err(StoreError::Locked(_)) => {
@@ -133,7 +128,7 @@ async fn export(invocation: Invocation) -> Result<(), CliError> {
             let node = node.or_else(|| DataDirLock::holder(&data_dir)).ok_or_else(|| {
                 CliError::failed("a node runs on this data directory: give its address with --rollup-node-endpoint")
             })?;
-            from_node(&node, level, &beside, compressed).await?;
+            from_node(&node, level, states, &beside, compressed).await?;
         }
         Err(error) => return Err(CliError::failed(error)),
     }
@@ -170,18 +165,18 @@ fn create(path: &Path) -> Result<File, String> {
 }
 
 /// The snapshot of a store that no node has open.
-fn from_directory(data_dir: &Path, level: UpTo, to: &Path, compressed: bool) -> Result<(), String> {
+fn from_directory(data_dir: &Path, level: UpTo, states: States, to: &Path, compressed: bool) -> Result<(), String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let existing = Existing::open(data_dir).map_err(|e| text(&e))?.ok_or("there is no store")?;
     let store = existing.into_store(data_dir).map_err(|e| text(&e))?;
     let out = Output::new(create(to)?, compressed);
-    let out = snapshot::export(&store, data_dir, level, out).map_err(|e| text(&e))?;
+    let out = snapshot::export(&store, data_dir, level, states, out).map_err(|e| text(&e))?;
     let file = out.finish().and_then(|file| file.sync_all());
     file.map_err(|e| format!("cannot write {}: {e}", to.display()))
 }
 
 /// The snapshot of a node that runs.
-async fn from_node(node: &str, level: UpTo, to: &Path, compressed: bool) -> Result<(), CliError> {
+async fn from_node(node: &str, level: UpTo, states: States, to: &Path, compressed: bool) -> Result<(), CliError> {
     eprintln!("The rollup node runs: asking it for the snapshot at {node}");
     let level = match level {
         UpTo::Head => "head".to_owned(),
@@ -189,7 +184,12 @@ async fn from_node(node: &str, level: UpTo, to: &Path, compressed: bool) -> Resu
         UpTo::Cemented => "cemented".to_owned(),
         UpTo::Level(level) => level.to_string(),
     };
-    let mut chunks = get(&format!("{}/admin/snapshot?level={level}", node.trim_end_matches('/'))).await?;
+    let states = match states {
+        States::All => "all",
+        States::First => "first",
+    };
+    let node = node.trim_end_matches('/');
+    let mut chunks = get(&format!("{node}/admin/snapshot?level={level}&states={states}")).await?;
     let mut out = Output::new(create(to).map_err(CliError::failed)?, compressed);
     let failed = |e: std::io::Error| CliError::failed(format!("cannot write {}: {e}", to.display()));
     while let Some(chunk) = chunks.recv().await {

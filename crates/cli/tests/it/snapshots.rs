@@ -127,7 +127,15 @@ fn exported_beside_a_running_node_and_imported() {
     assert!(scene.snapshot(&["info", "later"]).ok().contains(&format!(
         "uncompressed\nHistory mode:    archive\nRollup address:  {address}\nHead level:      {at}"
     )));
+    // without the states, which are made again
+    scene
+        .snapshot(&["export", "compact", "--level", "head", "--data-dir", "node1", "--uncompressed", "--compact"])
+        .ok();
+    let size = |name: &str| std::fs::metadata(dir.join(name)).unwrap().len();
+    assert!(size("compact") < size("later") / 2, "{} {}", size("compact"), size("later"));
     scene.bake(6);
+    scene.snapshot(&["import", "compact", "--data-dir", "rebuilt"]).ok();
+    scene.starts_on("rebuilt", &["--history-mode", "archive"]);
     scene.snapshot(&["import", "later", "--data-dir", "full", "--force"]).ok();
     scene.starts_on("full", &[]);
     scene.snapshot(&["import", &name, "--data-dir", "archive2", "--level", "8"]).ok();

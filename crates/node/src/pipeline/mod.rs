@@ -67,7 +67,7 @@ pub struct Processed {
 
 /// Levels after which the machine is read back from the store: it remembers every node it has seen, outboxes above all,
 /// and only what the next levels touch is worth its memory.
-const LEVELS_IN_MEMORY: i32 = 64;
+pub(crate) const LEVELS_IN_MEMORY: i32 = 64;
 
 /// The pipeline of a rollup: processes blocks one after the other.
 pub struct Pipeline {

@@ -5,7 +5,7 @@ use super::Arguments;
 use super::reply::Reply;
 use crate::node::Node;
 use crate::snapshot;
-use crate::store::UpTo;
+use crate::store::{States, UpTo};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, header};
 use futures::StreamExt;
@@ -46,6 +46,11 @@ pub(super) async fn answer(node: &Arc<Node>, arguments: &Arguments, stop: &Cance
             Err(_) => return Reply::bad_argument("level", text, "Cannot parse block level").into_response(),
         },
     };
+    let states = match arguments.get("states").map(String::as_str) {
+        None | Some("all") => States::All,
+        Some("first") => States::First,
+        Some(text) => return Reply::bad_argument("states", text, "all or first is wanted").into_response(),
+    };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (store, data_dir) = (node.store.clone(), node.data_dir.clone());
     let dump = match tokio::task::spawn_blocking(move || store.dump(up_to)).await {
@@ -56,7 +61,7 @@ pub(super) async fn answer(node: &Arc<Node>, arguments: &Arguments, stop: &Cance
     tokio::task::spawn_blocking(move || {
         let out = BufWriter::with_capacity(CHUNK, Pipe(sender.clone()));
         let level = dump.head().level;
-        match snapshot::write(&dump, &data_dir, out) {
+        match snapshot::write(&dump, &data_dir, states, out) {
             Ok(_) => tracing::info!("Snapshot exported up to level {level}"),
             Err(error) => {
                 tracing::warn!("A snapshot up to level {level} was not exported: {error}");

@@ -1,7 +1,7 @@
 //! Writing a snapshot of a store.
 
 use super::{Header, SnapshotError, SnapshotWriter};
-use crate::store::{Dump, DumpError, Kind, Store, UpTo};
+use crate::store::{Dump, DumpError, Kind, States, Store, UpTo};
 use soru_tezos::hash::RevealHash;
 use std::io::Write;
 use std::path::Path;
@@ -26,15 +26,21 @@ fn header(dump: &Dump) -> Header {
 }
 
 /// Writes the snapshot of a store up to a level, not compressed. `data_dir` is where the preimages are.
-pub fn export<W: Write>(store: &Store, data_dir: &Path, up_to: UpTo, out: W) -> Result<W, SnapshotError> {
-    write(&store.dump(up_to)?, data_dir, out)
+pub fn export<W: Write>(
+    store: &Store,
+    data_dir: &Path,
+    up_to: UpTo,
+    states: States,
+    out: W,
+) -> Result<W, SnapshotError> {
+    write(&store.dump(up_to)?, data_dir, states, out)
 }
 
 /// Writes the snapshot of a view.
-pub fn write<W: Write>(dump: &Dump, data_dir: &Path, out: W) -> Result<W, SnapshotError> {
+pub fn write<W: Write>(dump: &Dump, data_dir: &Path, states: States, out: W) -> Result<W, SnapshotError> {
     let failed = |error: std::io::Error| SnapshotError::Dump(DumpError::Write(error));
     let mut writer = SnapshotWriter::new(out, &header(dump)).map_err(failed)?;
-    dump.records(&mut |kind, key, value| writer.record(kind, key, value))?;
+    dump.records(states, &mut |kind, key, value| writer.record(kind, key, value))?;
     preimages(data_dir, &mut writer).map_err(failed)?;
     writer.finish().map_err(failed)
 }

@@ -1,8 +1,9 @@
 //! A store made of a snapshot: unpacked beside the place where it will be, checked there, and moved in one step.
 
-use super::{Header, SnapshotError, SnapshotReader, check, layer1};
+use super::{Header, SnapshotError, SnapshotReader, check, layer1, rebuild};
 use crate::config::HistoryMode;
-use crate::store::{DataDirLock, Existing, Kind, Restored, Restoring, Store};
+use crate::reveals::Preimages;
+use crate::store::{DataDirLock, Existing, Kind, Restored, Restoring, States, Store};
 use soru_l1::rpc::RpcClient;
 use soru_tezos::hash::RevealHash;
 use soru_tezos::rollup::Commitment;
@@ -22,7 +23,7 @@ pub struct Import {
     pub level: Option<Level>,
 }
 
-/// Imports a snapshot. Whatever goes wrong, what was in the data directory is as it was.
+/// Imports a snapshot. Whatever goes wrong, what was in the data directory is as it was, but for preimages that came with it.
 pub async fn import(snapshot: SnapshotReader, how: Import, layer1: &RpcClient) -> Result<Header, SnapshotError> {
     let header = *snapshot.header();
     let (lock, existing) = before(&header, &how)?;
@@ -50,6 +51,10 @@ pub async fn import(snapshot: SnapshotReader, how: Import, layer1: &RpcClient) -
     }
     let preimages = data_dir.join("wasm_2_0_0");
     restored.preimages(|hash, data| put_preimage(&preimages, hash, data))?;
+    let restored = match restored.states() {
+        States::All => restored,
+        States::First => rebuild::states(restored, head, Preimages::new(&data_dir, None), layer1).await?,
+    };
     restored.install(existing)?;
     drop(lock);
     Ok(header)

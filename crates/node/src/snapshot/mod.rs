@@ -6,6 +6,7 @@ mod export;
 mod header;
 mod import;
 mod layer1;
+mod rebuild;
 mod stream;
 
 pub use export::{default_name, export, write};
@@ -15,6 +16,7 @@ pub use layer1::check_published;
 pub use stream::{Output, SnapshotReader, SnapshotWriter};
 
 use crate::config::HistoryMode;
+use crate::pipeline::PipelineError;
 use crate::store::{CollectError, DumpError, StoreError};
 use soru_l1::rpc::RpcError;
 use soru_tezos::codec::DecodeError;
@@ -44,6 +46,10 @@ pub enum SnapshotError {
     Inconsistent(String),
     #[error("The snapshot is corrupted: {0}")]
     States(CollectError),
+    #[error("the states that the snapshot leaves out cannot be made again: {0}")]
+    Evaluation(Box<PipelineError>),
+    #[error("the engine that runs kernels cannot be started: {0}")]
+    Engine(String),
     #[error(
         "The rollup node data dir {} is already populated. If you want to overwrite its non-local content use the --force option.",
         .0.display()

@@ -46,14 +46,28 @@ pub enum Kind {
     Node = 10,
     /// A preimage, by reveal hash. The only kind that is not kept in the store.
     Preimage = 11,
+    /// Says, under an empty key, that of the states only the first is there.
+    FirstStateOnly = 12,
 }
 
 impl Kind {
     /// The kind of a tag.
     pub fn of_tag(tag: u8) -> Option<Kind> {
         use Kind::*;
-        let all =
-            [Metadata, Mark, Protocol, Block, Messages, InboxCell, Commitment, Publication, Outbox, Node, Preimage];
+        let all = [
+            Metadata,
+            Mark,
+            Protocol,
+            Block,
+            Messages,
+            InboxCell,
+            Commitment,
+            Publication,
+            Outbox,
+            Node,
+            Preimage,
+            FirstStateOnly,
+        ];
         all.into_iter().find(|kind| *kind as u8 == tag)
     }
 }
@@ -72,6 +86,15 @@ pub enum UpTo {
     Cemented,
     /// A level.
     Level(Level),
+}
+
+/// Which states a snapshot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum States {
+    /// Those of all its blocks.
+    All,
+    /// That of its first block. The others follow from the messages.
+    First,
 }
 
 /// A view of a store that stays as it is while it is read.
@@ -157,9 +180,12 @@ impl Dump {
     }
 
     /// Shows every record to `each`. The notes of what was shown lie in a file beside the store, as long as this runs.
-    pub fn records(&self, each: &mut Each<'_>) -> Result<(), DumpError> {
+    pub fn records(&self, states: States, each: &mut Each<'_>) -> Result<(), DumpError> {
         let metadata = serde_json::to_vec(self.metadata()).map_err(std::io::Error::other)?;
         each(Kind::Metadata, &[], &metadata)?;
+        if states == States::First {
+            each(Kind::FirstStateOnly, &[], &[])?;
+        }
         self.marks(each)?;
         for entry in self.view.open_table(PROTOCOLS)?.range(..=self.head.level.0)? {
             let (level, bytes) = entry?;
@@ -173,6 +199,9 @@ impl Dump {
         let shown = Marks::at(self.store.path().with_extension("export"))?;
         for level in self.first.0..=self.head.level.0 {
             let block = self.block(Level(level), each)?;
+            if states == States::First && block.level > self.first {
+                continue;
+            }
             walk(&shown, &nodes, &block, &mut |hash, record| {
                 Ok::<_, DumpError>(each(Kind::Node, hash.as_bytes(), record)?)
             })?;
@@ -276,6 +305,7 @@ pub struct Restoring {
     level: Option<Level>,
     /// Whether what comes belongs to a block above it.
     skipping: bool,
+    states: States,
 }
 
 /// The file of a store that is being made.
@@ -298,7 +328,8 @@ impl Restoring {
         let file = Made { path: being_made(&place), place };
         let database = Builder::new().set_cache_size(CACHE).create(&file.path);
         let database = database.map_err(|e| StoreError::open(&file.path, e))?;
-        let mut restoring = Restoring { file, database, transaction: None, records: 0, level, skipping: false };
+        let mut restoring =
+            Restoring { file, database, transaction: None, records: 0, level, skipping: false, states: States::All };
         let transaction = restoring.transaction()?;
         transaction.open_table(STATE)?;
         transaction.open_table(PREIMAGES)?;
@@ -327,7 +358,7 @@ impl Restoring {
     fn is_kept(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> Result<bool, StoreError> {
         let Some(last) = self.level else { return Ok(true) };
         match kind {
-            Kind::Metadata | Kind::Mark | Kind::Preimage => return Ok(true),
+            Kind::Metadata | Kind::Mark | Kind::Preimage | Kind::FirstStateOnly => return Ok(true),
             Kind::Protocol | Kind::Outbox => return Ok(level_of(key)? <= last.0),
             Kind::Publication if decode::<Publication>("publication", value)?.first > last => return Ok(false),
             Kind::Block => self.skipping = decode::<StoredBlock>("block", value)?.level > last,
@@ -397,6 +428,7 @@ impl Restoring {
             }
             Kind::Node => drop(transaction.open_table(NODES)?.insert(&hash_of(key)?, value)?),
             Kind::Preimage => drop(transaction.open_table(PREIMAGES)?.insert(key, value)?),
+            Kind::FirstStateOnly => self.states = States::First,
         }
         Ok(())
     }
@@ -426,9 +458,9 @@ impl Restoring {
         if metadata.format != super::FORMAT {
             return Err(StoreError::Format(metadata.format));
         }
-        let Restoring { file, database, .. } = self;
+        let Restoring { file, database, states, .. } = self;
         let store = Store(Arc::new(Inner::new(file.path.clone(), database, metadata)?));
-        Ok(Restored { store, file })
+        Ok(Restored { store, file, states })
     }
 }
 
@@ -450,12 +482,18 @@ fn bring_down(state: &mut Table<'_, &str, &[u8]>, level: Level, hash: [u8; 32]) 
 pub struct Restored {
     store: Store,
     file: Made,
+    states: States,
 }
 
 impl Restored {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Which states came with it.
+    pub fn states(&self) -> States {
+        self.states
     }
 
     /// Checks that nothing is there that belongs to no block from the first level up to `head`: a later block would be
@@ -487,13 +525,16 @@ impl Restored {
         Ok(())
     }
 
-    /// Checks that every node of every state is there and has its hash: an error names the first that is not.
+    /// Checks that every node of every state that came is there and has its hash: an error names the first that is not.
     pub fn check_states(&self) -> Result<(), CollectError> {
         let seen = Marks::at(self.store.path().with_extension("checked"))?;
         let view = self.store.view()?;
         let nodes: Arc<dyn NodeStore + Send + Sync> = Arc::new(ViewNodes::new(&view)?);
         for entry in view.open_table(BLOCKS).map_err(StoreError::from)?.iter().map_err(StoreError::from)? {
             let block = decode::<StoredBlock>("block", entry.map_err(StoreError::from)?.1.value())?;
+            if self.states == States::First && block.level > self.store.first_available_level() {
+                continue;
+            }
             walk(&seen, &nodes, &block, &mut |_, _| Ok::<_, CollectError>(()))?;
         }
         Ok(())
@@ -522,7 +563,7 @@ impl Restored {
             existing.carry_over(&transaction, self.store.metadata())?;
         }
         transaction.commit()?;
-        let Restored { store, file } = self;
+        let Restored { store, file, .. } = self;
         drop(store);
         std::fs::rename(&file.path, &file.place).map_err(|e| failed(&file.place, e))?;
         let folder = file.place.parent().unwrap_or(Path::new("."));

@@ -19,7 +19,7 @@ mod tables;
 
 pub use batch::{Batch, Flush};
 pub use collect::{CollectError, Collected, Collection, Removed};
-pub use dump::{Dump, DumpError, Each, Existing, Kind, Restored, Restoring, UpTo};
+pub use dump::{Dump, DumpError, Each, Existing, Kind, Restored, Restoring, States, UpTo};
 pub use error::StoreError;
 pub use lock::DataDirLock;
 pub use modules::ModuleDirectory;

@@ -7,7 +7,7 @@ use soru_node::config::{HistoryMode, LoserMode};
 use soru_node::snapshot::{
     Header, Import, Output, SnapshotError, SnapshotReader, SnapshotWriter, export, import, verify,
 };
-use soru_node::store::{Flush, Kind, Store, StoredBlock, UpTo};
+use soru_node::store::{Flush, Kind, States, Store, StoredBlock, UpTo};
 use soru_tezos::codec::{Decode, Encode};
 use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::rollup::Commitment;
@@ -23,7 +23,7 @@ fn tour() -> Option<(Evaluated, Chain)> {
 
 fn exported(store: &Store, up_to: UpTo) -> Vec<u8> {
     let nowhere = tempfile::tempdir().unwrap();
-    export(store, nowhere.path(), up_to, Vec::new()).unwrap()
+    export(store, nowhere.path(), up_to, States::All, Vec::new()).unwrap()
 }
 
 fn reader(bytes: &[u8]) -> SnapshotReader {
