@@ -65,7 +65,11 @@ impl Scenario {
         let (mut staked, mut played) = (vec![], 0);
         loop {
             staked.extend(losers.iter().copied().filter(|loser| arena.bond(*loser) == BOND));
-            if losers.iter().all(|loser| staked.contains(loser) && arena.bond(*loser) == "0") {
+            // one that published in the very block in which it lost has a bond again, and has ended all the same
+            if losers
+                .iter()
+                .all(|loser| staked.contains(loser) && (arena.bond(*loser) == "0" || arena.has_ended(*loser)))
+            {
                 break;
             }
             if !arena.games(0).is_empty() {

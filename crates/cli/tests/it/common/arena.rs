@@ -119,6 +119,11 @@ impl Arena {
         self.players[index].program.as_ref().unwrap().says("node is listening to");
     }
 
+    /// Whether a node that was started has ended by itself.
+    pub fn has_ended(&mut self, index: usize) -> bool {
+        self.players[index].program.as_mut().is_some_and(|program| !program.is_running())
+    }
+
     /// Starts a node without waiting for anything.
     pub fn launch(&mut self, index: usize) {
         let program = Program::start(SORU, &self.layer1.dir(), &self.players[index].words);

@@ -154,6 +154,10 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            // what the programs said is what tells why a test failed
+            println!("--- a program that ran:\n{}", self.lines.iter().collect::<Vec<_>>().join("\n"));
+        }
     }
 }
 
