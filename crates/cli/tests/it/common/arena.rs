@@ -31,6 +31,11 @@ impl Player {
         ask(&self.address, "GET", path).unwrap_or_else(|| panic!("no answer to {path}"))
     }
 
+    /// Whether it was started and has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.program.as_mut().is_some_and(|program| !program.is_running())
+    }
+
     /// Whether it answers and has processed a block.
     pub fn has_processed(&self, level: i64, hash: &Value) -> bool {
         ask(&self.address, "GET", &format!("/global/block/{level}/hash")).is_some_and(|processed| processed == *hash)
@@ -119,9 +124,10 @@ impl Arena {
         self.players[index].program.as_ref().unwrap().says("node is listening to");
     }
 
-    /// Whether a node that was started has ended by itself.
-    pub fn has_ended(&mut self, index: usize) -> bool {
-        self.players[index].program.as_mut().is_some_and(|program| !program.is_running())
+    /// Whether a loser, the node of the account of the same number, has lost the bond it had: that is gone, or its node has ended. One whose next commitment stood
+    /// behind the last proof in the block of its loss has a bond again.
+    pub fn is_beaten(&mut self, loser: usize) -> bool {
+        self.players[loser].has_ended() || self.bond(loser) == "0"
     }
 
     /// Starts a node without waiting for anything.
@@ -233,7 +239,7 @@ impl Arena {
 
     /// Makes blocks until something holds.
     #[track_caller]
-    pub fn until(&mut self, what: &str, limit: i64, mut holds: impl FnMut(&Arena) -> bool) {
+    pub fn until(&mut self, what: &str, limit: i64, mut holds: impl FnMut(&mut Arena) -> bool) {
         while !holds(self) {
             let level = self.step();
             assert!(level < self.origination + limit, "level {level} and still not: {what}");
@@ -245,7 +251,7 @@ impl Arena {
         let mut staked: Vec<usize> = vec![];
         self.until("the losers lose", limit, |arena| {
             staked.extend(losers.iter().filter(|loser| arena.bond(**loser) == BOND));
-            losers.iter().all(|loser| staked.contains(loser) && arena.bond(*loser) == "0")
+            losers.iter().all(|loser| staked.contains(loser) && arena.is_beaten(*loser))
         });
     }
 
