@@ -29,3 +29,28 @@ pub struct DalConstants {
     /// In bytes.
     pub page_size: u16,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use soru_protocol::Protocol;
+    use soru_protocol::constants::{Constants, reference_sandbox, shown_by};
+
+    /// Protocols before 025 show other constants, and the node reads them all.
+    #[test]
+    fn of_every_protocol() {
+        let constants = Constants::of(reference_sandbox());
+        for protocol in Protocol::ALL {
+            let shown = shown_by(protocol, serde_json::to_value(&constants).unwrap());
+            let read: NodeConstants = serde_json::from_value(shown).unwrap();
+            assert_eq!(read.rollup.reveal_activation_level, constants.parametric.rollup.reveals_under(protocol));
+            assert_eq!(
+                read.rollup.private_enable,
+                constants.parametric.rollup.private_enable && protocol.has_whitelists()
+            );
+            assert_eq!(read.rollup.stake_amount, constants.parametric.rollup.stake_amount);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The constants a network chooses at activation: the complete object of protocol 025, in its order and with its JSON
 //! types (`spec/protocol.md` §8.3).
 
+use crate::protocol::Protocol;
 use serde::{Deserialize, Serialize};
 use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::key::PublicKeyHash;
@@ -89,9 +90,31 @@ pub struct RevealActivation {
     pub dal_page: Level,
     /// Parameters of the data availability layer.
     pub dal_parameters: Level,
-    /// Levels for which an attested page can be imported.
+    /// Levels for which an attested page can be imported; 018 does not tell.
+    #[serde(default = "attested_slots_validity_lag")]
     pub dal_attested_slots_validity_lag: i32,
 }
+
+const fn attested_slots_validity_lag() -> i32 {
+    241_920
+}
+
+impl RevealActivation {
+    /// What holds in 016 and 017, which have no such constant: data and metadata are answered, the data availability layer
+    /// is not there.
+    pub const fn before_oxford() -> RevealActivation {
+        RevealActivation {
+            raw_data: RawDataActivation { blake2b: Level(0) },
+            metadata: Level(0),
+            dal_page: NEVER,
+            dal_parameters: NEVER,
+            dal_attested_slots_validity_lag: attested_slots_validity_lag(),
+        }
+    }
+}
+
+/// First level that never comes: the switch for what is off.
+pub(super) const NEVER: Level = Level(i32::MAX - 1);
 
 /// Everything that governs smart rollups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,18 +155,25 @@ pub struct RollupConstants {
     /// Games a staker can be in at a time.
     #[serde(rename = "smart_rollup_max_number_of_parallel_games")]
     pub max_number_of_parallel_games: i32,
-    /// First levels of the kinds of reveals.
-    #[serde(rename = "smart_rollup_reveal_activation_level")]
+    /// First levels of the kinds of reveals. A constant since 018.
+    #[serde(rename = "smart_rollup_reveal_activation_level", default = "RevealActivation::before_oxford")]
     pub reveal_activation_level: RevealActivation,
-    /// Whether rollups can be private.
-    #[serde(rename = "smart_rollup_private_enable")]
+    /// Whether rollups can be private. A constant since 018.
+    #[serde(rename = "smart_rollup_private_enable", default)]
     pub private_enable: bool,
-    /// Whether the `riscv` PVM can be originated.
-    #[serde(rename = "smart_rollup_riscv_pvm_enable")]
+    /// Whether the `riscv` PVM can be originated. A constant since 018.
+    #[serde(rename = "smart_rollup_riscv_pvm_enable", default)]
     pub riscv_pvm_enable: bool,
     /// The rollup whose outbox signals the protocol listens to.
     #[serde(rename = "smart_rollup_canonical_rollup_address", default, skip_serializing_if = "Option::is_none")]
     pub canonical_rollup_address: Option<SmartRollupAddress>,
+}
+
+impl RollupConstants {
+    /// The activation levels that hold under a protocol.
+    pub fn reveals_under(&self, protocol: Protocol) -> RevealActivation {
+        if protocol < Protocol::Oxford { RevealActivation::before_oxford() } else { self.reveal_activation_level }
+    }
 }
 
 /// Parameters of adaptive issuance.

@@ -73,9 +73,6 @@ const CANONICAL_ROLLUP: SmartRollupAddress = SmartRollupAddress([
     0xbf,
 ]);
 
-/// First level that never comes: the switch for what is off.
-const NEVER: Level = Level(i32::MAX - 1);
-
 /// The rollup constants of `protocol` on mainnet.
 pub fn mainnet_rollup(protocol: Protocol) -> RollupConstants {
     let block_time = match protocol {
@@ -100,11 +97,9 @@ pub fn mainnet_rollup(protocol: Protocol) -> RollupConstants {
         max_number_of_cemented_commitments: 5,
         max_number_of_parallel_games: 32,
         reveal_activation_level: RevealActivation {
-            raw_data: RawDataActivation { blake2b: Level(0) },
-            metadata: Level(0),
             dal_page: dal,
             dal_parameters: dal,
-            dal_attested_slots_validity_lag: 241_920,
+            ..RevealActivation::before_oxford()
         },
         private_enable: protocol.has_whitelists(),
         riscv_pvm_enable: false,

@@ -63,7 +63,8 @@ impl Run<'_> {
             Refutation::Move { choice, step } => {
                 self.check_any_game(&refute.rollup)?;
                 let constants = self.ledger.constants.clone();
-                let context = ProofContext { reveals: &constants.rollup.reveal_activation_level, dal: &constants.dal };
+                let reveals = constants.rollup.reveals_under(self.ledger.protocol);
+                let context = ProofContext { reveals: &reveals, dal: &constants.dal };
                 let played = Move { player: source, opponent, choice, step };
                 self.with_rollup(
                     &refute.rollup,
