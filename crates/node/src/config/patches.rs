@@ -1,6 +1,7 @@
 //! Unsafe changes of a private rollup's first state (`spec/node.md` §2, §4.7). Whoever makes them no longer computes what
 //! layer 1 would: the rollup cannot be refuted by others any more, which is why a public one cannot have them.
 
+use super::settings::ETHERLINK_MAINNET;
 use serde::{Deserialize, Serialize};
 use soru_pvm::durable::Key;
 use soru_pvm::{Pvm, PvmError, Tick};
@@ -82,7 +83,7 @@ impl PvmPatch {
     /// more ticks than its protocol gave.
     pub fn of_rollup(rollup: &SmartRollupAddress) -> Vec<PvmPatch> {
         match rollup.to_base58().as_str() {
-            "sr1Ghq66tYK9y3r8CC1Tf8i8m5nxh8nTvZEf" => vec![PvmPatch::MaxTicks(50_000_000_000_000)],
+            ETHERLINK_MAINNET => vec![PvmPatch::MaxTicks(50_000_000_000_000)],
             _ => vec![],
         }
     }

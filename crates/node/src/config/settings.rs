@@ -14,7 +14,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// Rollups known to be Etherlink.
-const ETHERLINK: [&str; 2] = ["sr1Ghq66tYK9y3r8CC1Tf8i8m5nxh8nTvZEf", "sr18wx6ezkeRjt1SZSeZ2UQzQN3Uc3YLMLqg"];
+const ETHERLINK: [&str; 2] = [ETHERLINK_MAINNET, "sr18wx6ezkeRjt1SZSeZ2UQzQN3Uc3YLMLqg"];
+/// Etherlink on mainnet.
+pub(super) const ETHERLINK_MAINNET: &str = "sr1Ghq66tYK9y3r8CC1Tf8i8m5nxh8nTvZEf";
 
 /// How a configuration is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

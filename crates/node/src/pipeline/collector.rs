@@ -109,14 +109,6 @@ impl Collector {
         }
     }
 
-    /// Waits for the end of the collection that runs.
-    pub fn wait(&self) {
-        let running = self.state().running.take();
-        if let Some(running) = running {
-            self.settle(&mut self.state(), running);
-        }
-    }
-
     /// How long the last collection took that ended well.
     pub fn last_duration(&self) -> Option<Duration> {
         self.state().last

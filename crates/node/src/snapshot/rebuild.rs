@@ -54,7 +54,9 @@ fn evaluate_all(
     let mut before = machine_of(store, &block_of(store, first)?)?;
     for level in first.0.saturating_add(1)..=head.0 {
         let block = block_of(store, Level(level))?;
-        let Some(constants) = constants.get(&block.protocol).cloned() else { continue };
+        let Some(constants) = constants.get(&block.protocol).cloned() else {
+            return Err(SnapshotError::Inconsistent(format!("the protocol of level {level} is not known")));
+        };
         let Some(payloads) = store.messages(&block.witness())? else {
             let text = format!("Could not read messages at {} after import.", block.hash);
             return Err(SnapshotError::Inconsistent(text));

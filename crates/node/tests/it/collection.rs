@@ -227,11 +227,11 @@ fn killed_while_it_collects() {
     assert!(unfinished > 1, "most kills come before the end");
 }
 
-/// Measures what a long life leaves:
-/// `cargo test --release -p soru-node --test it two_thousand -- --ignored --nocapture`.
+/// A collection beside the processing of blocks, and what it leaves. With more levels it measures:
+/// `SORU_LEVELS=2000 cargo test --release -p soru-node --test it a_long_life -- --nocapture`.
 #[test]
-#[ignore = "takes a minute, and only prints"]
-fn two_thousand_levels() {
+fn a_long_life_leaves_little() {
+    let levels: i32 = std::env::var("SORU_LEVELS").map_or(200, |levels| levels.parse().unwrap());
     let Some(folder) = folder("s1_tour") else { return };
     let chain = Chain::load(&folder);
     let block = |level| serde_json::from_value::<Block>(chain.row(level).unwrap()["block"].clone()).unwrap();
@@ -265,19 +265,25 @@ fn two_thousand_levels() {
         }
         start.elapsed()
     };
-    let took = go_on(&mut pipeline, 2000);
-    println!("2000 levels of 100 messages in {took:.2?}: {:.1} MB", size());
-    let (target, head) = (store.block_of_level(Level(1805)).unwrap().unwrap(), store.head().unwrap().unwrap());
+    let took = go_on(&mut pipeline, levels);
+    let grown = size();
+    println!("{levels} levels of 100 messages in {took:.2?}: {grown:.1} MB");
+    let first = 5 + levels * 9 / 10;
+    let (target, head) = (store.block_of_level(Level(first)).unwrap().unwrap(), store.head().unwrap().unwrap());
     pipeline.forget_machine();
     let collection = store.begin_collection(&target, &head).unwrap();
     let start = Instant::now();
     let collecting = std::thread::spawn(move || collection.run(&AtomicBool::new(false)).unwrap());
-    let took = go_on(&mut pipeline, 100);
-    println!("100 further levels beside the collection in {took:.2?}");
+    let took = go_on(&mut pipeline, levels / 20);
+    println!("{} further levels beside the collection in {took:.2?}", levels / 20);
     let removed = collecting.join().unwrap();
     println!("collected in {:.2?}: {removed:?}; {:.1} MB", start.elapsed(), size());
-    let took = go_on(&mut pipeline, 1000);
-    println!("1000 further levels in {took:.2?}: {:.1} MB", size());
+    assert_eq!(removed.blocks, u64::try_from(first - 5).unwrap());
+    assert!(removed.nodes > 0 && removed.kept_nodes > 0, "{removed:?}");
+    let took = go_on(&mut pipeline, levels / 2);
+    println!("{} further levels in {took:.2?}: {:.1} MB", levels / 2, size());
+    // they take the place of what was collected
+    assert!(size() <= grown * 1.1, "{} MB, and {grown} MB before the collection", size());
     drop((pipeline, store));
     let start = Instant::now();
     let store = Store::open(data.path(), rollup.address, rollup.genesis, None).unwrap();
@@ -287,4 +293,7 @@ fn two_thousand_levels() {
         size(),
         store.first_available_level()
     );
+    assert_eq!(store.first_available_level(), Level(first));
+    let block = store.block_of_level(Level(first)).unwrap().unwrap();
+    assert_eq!(soru_node::pipeline::machine(&store, &block).unwrap().state_hash().unwrap(), block.state_hash);
 }
