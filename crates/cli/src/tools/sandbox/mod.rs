@@ -36,7 +36,7 @@ pub const CHAIN: &[Opt] = &[
         "constants",
         None,
         "file",
-        "JSON object of constants in place of the preset's, by their names in /context/constants",
+        "JSON object of constants in place of the preset's, by the names that 025 has in /context/constants",
     ),
     Opt::value(
         "accounts",
