@@ -149,14 +149,13 @@ impl Operations {
             let delay = node.current_constants().minimal_block_delay.0;
             injectors.put_off(monitored, Duration::from_secs(delay));
         }
-        metrics::watch_balances(node, head).await;
         let degraded = node.status().stopped.is_some();
         if degraded {
             tracing::error!("[DEGRADED MODE] Seen head {} at level {}", head.hash, head.level);
             self.publish_degraded(node).await;
         }
         let mut lost = None;
-        if let Some(coordinator) = coordinator {
+        if let Some(coordinator) = coordinator.as_mut() {
             match coordinator.on_head(head, &way).await {
                 Ok(games) => lost = games.first().copied().filter(|_| degraded).map(PipelineError::LostGame),
                 Err(RefutationError::LayerOne(e)) if e.is_connection() => return Err(e),
@@ -164,6 +163,11 @@ impl Operations {
             }
         }
         self.injectors.lock().await.inject().await;
+        // what only the metrics want comes last
+        if let Some(coordinator) = coordinator {
+            coordinator.tell(head).await;
+        }
+        metrics::watch_balances(node, head).await;
         Ok(lost)
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Coordinator {
     injectors: Arc<Mutex<Injectors>>,
     own: PublicKeyHash,
     players: HashMap<PublicKeyHash, Player>,
+    /// The games at the last head.
+    games: HashMap<PublicKeyHash, OngoingGame>,
     journal: Journal,
     /// Starts given to the injector.
     starts: HashMap<PublicKeyHash, OperationId>,
@@ -56,6 +58,7 @@ impl Coordinator {
             injectors: Arc::clone(injectors),
             own,
             players: HashMap::new(),
+            games: HashMap::new(),
             journal: Journal::open(node.store.clone(), own)?,
             starts: HashMap::new(),
             told: HashSet::new(),
@@ -77,7 +80,6 @@ impl Coordinator {
         let games = layer1.games(head, &rollup, &self.own).await?;
         let games: HashMap<PublicKeyHash, OngoingGame> =
             games.into_iter().filter_map(|game| Some((self.opponent(&game)?, game))).collect();
-        self.tell(head, &games).await?;
         let lost = self.follow(head, way, &games).await?;
         self.players.retain(|opponent, player| {
             let stays = games.contains_key(opponent);
@@ -87,14 +89,14 @@ impl Coordinator {
             stays
         });
         self.open(head, &conflicts, &games).await?;
-        if games.is_empty() {
-            return Ok(lost);
+        if !games.is_empty() {
+            let board = self.board(head).await?;
+            for (opponent, game) in &games {
+                let player = self.players.entry(*opponent).or_insert_with(|| Player::new(self.own, *opponent));
+                player.play(&board, game.game.clone(), head).await?;
+            }
         }
-        let board = self.board(head).await?;
-        for (opponent, game) in games {
-            let player = self.players.entry(opponent).or_insert_with(|| Player::new(self.own, opponent));
-            player.play(&board, game.game, head).await?;
-        }
+        self.games = games;
         Ok(lost)
     }
 
@@ -103,15 +105,15 @@ impl Coordinator {
         Some(game.stakers.staker(own.opponent()))
     }
 
-    /// Tells the metrics of the games that run.
-    async fn tell(&self, head: BlockRef, games: &HashMap<PublicKeyHash, OngoingGame>) -> Result<(), RefutationError> {
+    /// Tells the metrics of the games that run, but for one whose clock layer 1 does not tell: moves do not depend on it.
+    pub(crate) async fn tell(&self, head: BlockRef) {
         if !self.node.metrics.are_wanted() {
-            return Ok(());
+            return;
         }
         let rollup = self.node.config.smart_rollup_address;
         let mut running = vec![];
-        for (opponent, OngoingGame { game, stakers, .. }) in games {
-            let clock = self.node.layer1.game_timeout(head, &rollup, stakers).await?;
+        for (opponent, OngoingGame { game, stakers, .. }) in &self.games {
+            let Ok(clock) = self.node.layer1.game_timeout(head, &rollup, stakers).await else { continue };
             let left = clock.map_or(0, |clock| {
                 let left = match game.turn {
                     Side::Alice => clock.alice,
@@ -127,7 +129,6 @@ impl Coordinator {
             running.push(RunningGame { opponent: *opponent, start_level: game.start_level, turn, left });
         }
         self.node.metrics.note(|noted| noted.games = running);
-        Ok(())
     }
 
     /// Keeps the journal.
