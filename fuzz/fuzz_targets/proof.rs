@@ -32,10 +32,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for input in inputs() {
         let gate = NdsGate::default();
-        if let Err(ProofError::After { actual, .. }) = verify_step(&proof, input.clone(), gate) {
+        let bytes = |proof: &Proof| proof.to_bytes().expect("a proof once decoded");
+        if let Err(ProofError::After { actual, .. }) = verify_step(&bytes(&proof), input.clone(), gate) {
             // a step that can be made must be proved by what it leads to
             let right = Proof { after: actual, ..proof.clone() };
-            match verify_step(&right, input, gate) {
+            match verify_step(&bytes(&right), input, gate) {
                 Ok(_) | Err(ProofError::After { .. }) => {}
                 Err(error) => panic!("the same step fails: {error}"),
             }

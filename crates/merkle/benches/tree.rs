@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use soru_merkle::{MemoryStore, NodeHash, NodeSink, Proof, StoreError, StoreId, Tree, TreeError, produce_proof};
+use soru_merkle::{MemoryStore, NodeHash, NodeSink, ProofBytes, StoreError, StoreId, Tree, TreeError, produce_proof};
 
 /// Takes records and forgets them: what is measured is the tree, not a database.
 struct Discard(StoreId);
@@ -206,7 +206,7 @@ fn proofs(criterion: &mut Criterion) {
         b.iter(|| produce_proof(&Tree::open(store.clone(), root), step).unwrap().0.encode().unwrap());
     });
     group.bench_function("decode, verify", |b| {
-        b.iter(|| Proof::decode(bytes.clone()).unwrap().verify(step).unwrap());
+        b.iter(|| ProofBytes::new(bytes.clone()).unwrap().verify(step).unwrap());
     });
     group.finish();
 }

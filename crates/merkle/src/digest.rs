@@ -12,6 +12,7 @@ use crate::error::TreeError;
 use crate::hash::{self, FirstBytes, Kind, NodeHash};
 use crate::inode::{self, Trie};
 use crate::node::{Body, Inode, Node, Source};
+use crate::proof::Recorder;
 use crate::tree::Tree;
 
 /// Deepest nesting of changed directories that is hashed by recursion.
@@ -19,14 +20,23 @@ const DEEPEST: usize = 128;
 
 /// Hashes the nodes of one proof.
 #[derive(Default)]
-pub(crate) struct Digester {
+pub struct Digester {
     known: Known,
+    /// What was loaded for the proof that is being produced, until its hashes are known.
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Digester {
-    /// Notes the hashes of what is at hand of the directory with this body.
-    pub(crate) fn learn(&mut self, body: &Body, hash: NodeHash) {
-        self.known.learn(body, true, hash);
+    /// Hashes for a proof that is being produced from what `recorder` notes.
+    pub(crate) fn recording(recorder: Arc<Recorder>) -> Digester {
+        Digester { known: Known::default(), recorder: Some(recorder) }
+    }
+
+    /// Notes the hashes of what was loaded so far; the first time only.
+    pub(crate) fn prepare(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.for_each_directory(|hash, body| self.known.learn(body, true, hash));
+        }
     }
 
     /// The hash of a body, below which all have their hashes.
@@ -40,6 +50,7 @@ impl Digester {
 
     /// The hash of a tree, which must not be used afterwards.
     pub(crate) fn tree(&mut self, tree: &Tree) -> Result<NodeHash, TreeError> {
+        self.prepare();
         self.node(&tree.node, 0)
     }
 
@@ -63,7 +74,7 @@ impl Digester {
                 }
                 Ok(())
             })?;
-            return self.directory(entries);
+            return self.directory(entries.into_iter());
         }
         let mut root = dirty.base().clone();
         dirty.for_each(|step, change| match change {
@@ -78,31 +89,36 @@ impl Digester {
     }
 
     /// The hash of a directory with these entries, in byte order.
-    fn directory(&mut self, entries: Vec<Hashed<'_>>) -> Result<NodeHash, TreeError> {
+    pub(crate) fn directory<S: AsRef<[u8]>>(
+        &mut self,
+        mut entries: impl ExactSizeIterator<Item = Hashed<S>>,
+    ) -> Result<NodeHash, TreeError> {
         if entries.len() > 2 {
-            return inode::grow(&mut self.known, entries, 0);
+            return inode::grow(&mut self.known, entries.collect(), 0);
         }
-        let put = |out: &mut Vec<u8>| hash::put_flat(out, entries.iter().map(Hashed::parts));
+        let entries = [entries.next(), entries.next()];
+        let count = entries.iter().flatten().count();
+        let put = |out: &mut Vec<u8>| hash::put_flat(out, count, entries.iter().flatten().map(Hashed::parts));
         Ok(self.known.digest(put, hash::blake2b))
     }
 }
 
 /// An entry of a directory that is hashed without being made.
-pub(crate) struct Hashed<'a> {
-    step: &'a [u8],
-    kind: Kind,
-    hash: NodeHash,
+pub(crate) struct Hashed<S> {
+    pub(crate) step: S,
+    pub(crate) kind: Kind,
+    pub(crate) hash: NodeHash,
 }
 
-impl Hashed<'_> {
+impl<S: AsRef<[u8]>> Hashed<S> {
     fn parts(&self) -> (&[u8], Kind, NodeHash) {
-        (self.step, self.kind, self.hash)
+        (self.step.as_ref(), self.kind, self.hash)
     }
 }
 
-impl AsRef<[u8]> for Hashed<'_> {
+impl<S: AsRef<[u8]>> AsRef<[u8]> for Hashed<S> {
     fn as_ref(&self) -> &[u8] {
-        self.step
+        self.step.as_ref()
     }
 }
 
@@ -186,10 +202,10 @@ impl Known {
     }
 }
 
-impl<'a> Trie<Hashed<'a>> for Known {
+impl<S: AsRef<[u8]>> Trie<Hashed<S>> for Known {
     type Inode = NodeHash;
 
-    fn bucket(&mut self, entries: [Option<Hashed<'a>>; 2]) -> NodeHash {
+    fn bucket(&mut self, entries: [Option<Hashed<S>>; 2]) -> NodeHash {
         let count = entries.iter().flatten().count();
         let put = |out: &mut Vec<u8>| hash::put_bucket(out, count, entries.iter().flatten().map(Hashed::parts));
         self.digest(put, hash::blake2b)

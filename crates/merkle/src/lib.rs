@@ -16,9 +16,13 @@ mod step;
 mod store;
 mod tree;
 
+pub use digest::Digester;
 pub use error::{StoreError, TreeError};
 pub use hash::{Kind, NodeHash};
-pub use proof::{Children, DecodeError, EncodeError, InodeProof, Proof, ProofError, ProofTree, produce_proof};
+pub use proof::{
+    Children, DecodeError, EncodeError, InodeProof, Proof, ProofBytes, ProofError, ProofTree, produce_proof,
+    produce_proof_hashing,
+};
 pub use record::{LiveRecords, live_records};
 pub use step::Step;
 pub use store::{MemoryStore, NodeSink, NodeStore, StoreId};

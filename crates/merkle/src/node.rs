@@ -143,6 +143,11 @@ impl Leaf {
         Some(SHORT.with_borrow_mut(|leaves| leaves.recall(key, make)))
     }
 
+    /// The hash of a leaf with these bytes.
+    pub(crate) fn hash_of(bytes: &[u8]) -> NodeHash {
+        Leaf::short(bytes).map_or_else(|| hash::leaf(bytes), |leaf| leaf.hash())
+    }
+
     pub(crate) fn of(bytes: Bytes) -> Arc<Leaf> {
         Leaf::short(&bytes).unwrap_or_else(|| Leaf::new(bytes))
     }
@@ -354,7 +359,8 @@ impl Body {
         match self {
             Body::Bucket(bucket) => {
                 let entries = bucket.as_slice().iter().map(|e| (e.step.as_bytes(), e.node.kind(), e.node.known_hash()));
-                if root { hash::put_flat(out, entries) } else { hash::put_bucket(out, entries.len(), entries) }
+                let count = entries.len();
+                if root { hash::put_flat(out, count, entries) } else { hash::put_bucket(out, count, entries) }
             }
             Body::Fork { depth, count, children } => {
                 let children = children.each_ref().map(|child| child.as_ref().map(|child| child.hash()));

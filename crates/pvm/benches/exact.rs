@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use soru_merkle::Proof;
+use soru_merkle::ProofBytes;
 use soru_pvm::exact::{StepInput, verify_step};
 use soru_pvm::input::InputPlace;
 use soru_pvm::step::NdsGate;
@@ -165,7 +165,7 @@ fn proofs(criterion: &mut Criterion) {
     let pvm = Pvm::from_tree(&largest.1.tree().unwrap()).unwrap();
     let bytes = bytes::Bytes::from(prove(&pvm));
     println!("the proof has {} bytes", bytes.len());
-    let verify = || verify_step(&Proof::decode(bytes.clone()).unwrap(), None, NdsGate::default()).unwrap();
+    let verify = || verify_step(&ProofBytes::new(bytes.clone()).unwrap(), None, NdsGate::default()).unwrap();
     print_single_runs("produce and encode", || _ = prove(&pvm));
     print_single_runs("decode and verify", || _ = verify());
     group.bench_function("produce and encode", |bencher| bencher.iter(|| prove(&pvm)));
@@ -178,7 +178,7 @@ fn proofs(criterion: &mut Criterion) {
             bencher.iter(|| pvm.prove_step(input.clone()).unwrap().encode().unwrap());
         });
         group.bench_function(format!("{kind}: decode and verify"), |bencher| {
-            let proof = || Proof::decode(bytes.clone()).unwrap();
+            let proof = || ProofBytes::new(bytes.clone()).unwrap();
             bencher.iter(|| verify_step(&proof(), input.clone(), NdsGate::default()).unwrap());
         });
     }

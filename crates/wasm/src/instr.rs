@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use soru_merkle::Tree;
-use soru_merkle::containers::{ContainerError, OptionLeaf, TreeValue, read_union, write_union};
+use soru_merkle::containers::{ContainerError, OptionLeaf, TreeValue, Writer, read_union, write_union};
 use soru_merkle::tree_leaf;
 use soru_tezos::codec::{Decode, Decoded, Encode, Reader, put_within};
 
@@ -36,8 +36,8 @@ tree_leaf!(List<i32>);
 struct Operands<T>(T);
 
 impl<A: TreeValue> TreeValue for Operands<(A,)> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        self.0.0.write(tree, &[path, &["$1"]].concat())
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        self.0.0.write(to, &[path, &["$1"]].concat())
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -46,9 +46,9 @@ impl<A: TreeValue> TreeValue for Operands<(A,)> {
 }
 
 impl<A: TreeValue, B: TreeValue> TreeValue for Operands<(A, B)> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        self.0.0.write(tree, &[path, &["1", "$1"]].concat())?;
-        self.0.1.write(tree, &[path, &["2", "$2"]].concat())
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        self.0.0.write(to, &[path, &["1", "$1"]].concat())?;
+        self.0.1.write(to, &[path, &["2", "$2"]].concat())
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -58,10 +58,10 @@ impl<A: TreeValue, B: TreeValue> TreeValue for Operands<(A, B)> {
 }
 
 impl<A: TreeValue, B: TreeValue, C: TreeValue> TreeValue for Operands<(A, B, C)> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        self.0.0.write(tree, &[path, &["1", "$1"]].concat())?;
-        self.0.1.write(tree, &[path, &["2", "$2"]].concat())?;
-        self.0.2.write(tree, &[path, &["3", "$3"]].concat())
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        self.0.0.write(to, &[path, &["1", "$1"]].concat())?;
+        self.0.1.write(to, &[path, &["2", "$2"]].concat())?;
+        self.0.2.write(to, &[path, &["3", "$3"]].concat())
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -88,13 +88,13 @@ macro_rules! instructions {
         }
 
         impl TreeValue for Instr {
-            fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
+            fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
                 match self {
-                    $(Instr::$none => write_union(tree, path, stringify!($none), &()),)+
-                    $(Instr::$one(a) => write_union(tree, path, stringify!($one), &Operands((a.clone(),))),)+
-                    $(Instr::$two(a, b) => write_union(tree, path, stringify!($two), &Operands((a.clone(), b.clone()))),)+
+                    $(Instr::$none => write_union(to, path, stringify!($none), &()),)+
+                    $(Instr::$one(a) => write_union(to, path, stringify!($one), &Operands((a.clone(),))),)+
+                    $(Instr::$two(a, b) => write_union(to, path, stringify!($two), &Operands((a.clone(), b.clone()))),)+
                     $(Instr::$three(a, b, c) =>
-                        write_union(tree, path, stringify!($three), &Operands((a.clone(), b.clone(), c.clone()))),)+
+                        write_union(to, path, stringify!($three), &Operands((a.clone(), b.clone(), c.clone()))),)+
                 }
             }
 

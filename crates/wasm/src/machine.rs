@@ -1,9 +1,9 @@
 //! The tick states of a `kernel_run`, from the first byte of the kernel to the last instruction, and the step between them
 //! (`spec/pvm.md` §4.2, §5.1).
 
-use soru_merkle::Tree;
-use soru_merkle::containers::{ChunkedBytes, ContainerError, TreeValue};
+use soru_merkle::containers::{ChunkedBytes, ContainerError, HashWriter, TreeValue, Writer};
 use soru_merkle::tree_record;
+use soru_merkle::{Digester, Tree};
 
 use crate::decode;
 use crate::decode::state::{DecodeState, ModuleKont};
@@ -90,13 +90,24 @@ impl Running {
     /// The payload of the state.
     pub fn write(&self) -> Result<Tree, ContainerError> {
         let mut payload = Tree::empty();
-        match self {
-            Running::Decode(state) => state.write(&mut payload, &[])?,
-            Running::Link(state) => state.write(&mut payload, &[])?,
-            Running::Init(state) => state.write(&mut payload, &[])?,
-            Running::Eval(state) => state.write(&mut payload, &[])?,
-        }
+        self.write_to(&mut payload)?;
         Ok(payload)
+    }
+
+    /// The payload of the state when it is only to be hashed: it cannot be read.
+    pub fn write_hash(&self, digester: &mut Digester) -> Result<Tree, ContainerError> {
+        let mut payload = HashWriter::new(digester);
+        self.write_to(&mut payload)?;
+        Ok(payload.finish()?)
+    }
+
+    fn write_to(&self, payload: &mut impl Writer) -> Result<(), ContainerError> {
+        match self {
+            Running::Decode(state) => state.write(payload, &[]),
+            Running::Link(state) => state.write(payload, &[]),
+            Running::Init(state) => state.write(payload, &[]),
+            Running::Eval(state) => state.write(payload, &[]),
+        }
     }
 
     /// One tick. `kernel` reads the value of `/kernel/boot.wasm`; it is asked for while parsing only.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::map::LazyMap;
 use super::value::{ContainerError, TreeValue};
+use super::writer::Writer;
 use crate::Tree;
 
 /// Bytes of a chunk. In the tree all chunks are full, padded with zeros.
@@ -14,8 +15,8 @@ pub const CHUNK_SIZE: u64 = 512;
 pub struct Chunk(Bytes);
 
 impl TreeValue for Chunk {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        Ok(tree.add(path, self.0.clone())?)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        Ok(to.bytes(path, &self.0)?)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -142,16 +143,13 @@ impl ChunkedBytes {
 }
 
 impl TreeValue for ChunkedBytes {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        if path.is_empty() {
-            self.chunks.write(tree, &["contents"])?;
-            (self.length as i64).write(tree, &["length"])
-        } else if let Some(whole) = self.chunks.unchanged_whole([0, self.length as i64]) {
-            Ok(tree.add_tree(path, whole.clone())?)
-        } else {
-            let mut sub = Tree::empty();
-            self.write(&mut sub, &[])?;
-            Ok(tree.add_tree(path, sub)?)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        match self.chunks.unchanged_whole([0, self.length as i64]) {
+            Some(whole) if !path.is_empty() => Ok(to.tree(path, whole.clone())?),
+            _ => to.directory(path, |to| {
+                self.chunks.write(to, &["contents"])?;
+                (self.length as i64).write(to, &["length"])
+            }),
         }
     }
 

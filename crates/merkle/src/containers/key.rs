@@ -6,6 +6,7 @@ use soru_tezos::number::Z;
 
 use super::leaf::Text;
 use super::value::{ContainerError, TreeValue};
+use super::writer::Writer;
 use crate::Tree;
 
 /// A key of a lazy map.
@@ -33,7 +34,7 @@ impl Key for Text {
 /// How a vector stores its length and its first key. Keys themselves are always decimal.
 pub trait IndexEncoding {
     /// Writes a key below `path`.
-    fn write(value: i64, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError>;
+    fn write<W: Writer>(value: i64, to: &mut W, path: &[&str]) -> Result<(), ContainerError>;
     /// Reads a key.
     fn read(tree: &Tree, path: &[&str]) -> Result<i64, ContainerError>;
     /// Sum of a key and an offset, as the key type computes it.
@@ -47,8 +48,8 @@ pub trait IndexEncoding {
 pub struct Int32Key;
 
 impl IndexEncoding for Int32Key {
-    fn write(value: i64, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        (value as i32).write(tree, path)
+    fn write<W: Writer>(value: i64, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        (value as i32).write(to, path)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<i64, ContainerError> {
@@ -69,8 +70,8 @@ impl IndexEncoding for Int32Key {
 pub struct ZKey;
 
 impl IndexEncoding for ZKey {
-    fn write(value: i64, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        Z::from(value).write(tree, path)
+    fn write<W: Writer>(value: i64, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        Z::from(value).write(to, path)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<i64, ContainerError> {

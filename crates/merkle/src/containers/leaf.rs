@@ -124,8 +124,12 @@ impl<T: Decode> Decode for OptionLeaf<T> {
 tree_leaf!(Int31, Text, VarBytes, soru_tezos::number::N, soru_tezos::number::Z);
 
 impl<T: Encode + Decode> crate::containers::TreeValue for OptionLeaf<T> {
-    fn write(&self, tree: &mut crate::Tree, path: &[&str]) -> Result<(), crate::containers::ContainerError> {
-        Ok(tree.write(path, |out| self.encode(out))?)
+    fn write<W: crate::containers::Writer>(
+        &self,
+        to: &mut W,
+        path: &[&str],
+    ) -> Result<(), crate::containers::ContainerError> {
+        Ok(to.leaf(path, |out| self.encode(out))?)
     }
 
     fn read(tree: &crate::Tree, path: &[&str]) -> Result<Self, crate::containers::ContainerError> {

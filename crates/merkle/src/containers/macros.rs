@@ -5,8 +5,12 @@
 macro_rules! tree_leaf {
     ($($type:ty),+ $(,)?) => { $(
         impl $crate::containers::TreeValue for $type {
-            fn write(&self, tree: &mut $crate::Tree, path: &[&str]) -> Result<(), $crate::containers::ContainerError> {
-                Ok(tree.write(path, |out| ::soru_tezos::codec::Encode::encode(self, out))?)
+            fn write<W: $crate::containers::Writer>(
+                &self,
+                to: &mut W,
+                path: &[&str],
+            ) -> Result<(), $crate::containers::ContainerError> {
+                Ok(to.leaf(path, |out| ::soru_tezos::codec::Encode::encode(self, out))?)
             }
 
             fn read(tree: &$crate::Tree, path: &[&str]) -> Result<Self, $crate::containers::ContainerError> {
@@ -30,15 +34,15 @@ macro_rules! tree_record {
         $vis struct $name $(<$($g),+>)? { $( $(#[$fmeta])* pub $field: $type ),+ }
 
         impl $(<$($g: $crate::containers::TreeValue + Clone),+>)? $crate::containers::TreeValue for $name $(<$($g),+>)? {
-            fn write(&self, tree: &mut $crate::Tree, path: &[&str]) -> Result<(), $crate::containers::ContainerError> {
-                if path.is_empty() {
-                    $( $crate::containers::TreeValue::write(&self.$field, tree, &[$($key),*])?; )+
+            fn write<W: $crate::containers::Writer>(
+                &self,
+                to: &mut W,
+                path: &[&str],
+            ) -> Result<(), $crate::containers::ContainerError> {
+                to.directory(path, |to| {
+                    $( $crate::containers::TreeValue::write(&self.$field, to, &[$($key),*])?; )+
                     Ok(())
-                } else {
-                    let mut sub = $crate::Tree::empty();
-                    $crate::containers::TreeValue::write(self, &mut sub, &[])?;
-                    Ok(tree.add_tree(path, sub)?)
-                }
+                })
             }
 
             fn read(tree: &$crate::Tree, path: &[&str]) -> Result<Self, $crate::containers::ContainerError> {
@@ -60,8 +64,12 @@ macro_rules! tree_union {
         $vis enum $name $(<$($g),+>)? { $( $(#[$vmeta])* $variant($type) ),+ }
 
         impl $(<$($g: $crate::containers::TreeValue + Clone),+>)? $crate::containers::TreeValue for $name $(<$($g),+>)? {
-            fn write(&self, tree: &mut $crate::Tree, path: &[&str]) -> Result<(), $crate::containers::ContainerError> {
-                match self { $( $name::$variant(payload) => $crate::containers::write_union(tree, path, $tag, payload), )+ }
+            fn write<W: $crate::containers::Writer>(
+                &self,
+                to: &mut W,
+                path: &[&str],
+            ) -> Result<(), $crate::containers::ContainerError> {
+                match self { $( $name::$variant(payload) => $crate::containers::write_union(to, path, $tag, payload), )+ }
             }
 
             fn read(tree: &$crate::Tree, path: &[&str]) -> Result<Self, $crate::containers::ContainerError> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::key::Key;
 use super::overlay::Overlay;
 use super::value::{ContainerError, TreeValue, subtree};
+use super::writer::Writer;
 use crate::Tree;
 
 /// A map whose bindings are read from the tree when asked for. Persistent: a clone is O(1) and independent.
@@ -116,24 +117,25 @@ impl<K: Key, V: TreeValue + Clone> Origin<K, V> {
 }
 
 impl<K: Key, V: TreeValue + Clone> TreeValue for LazyMap<K, V> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        let mut contents = match &self.origin {
-            Some(origin) => origin.tree.clone(),
-            None => Tree::empty(),
-        };
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
         let mut step = String::new();
+        let Some(origin) = &self.origin else {
+            return to.directory(path, |to| {
+                self.changes.for_each(|key, change| {
+                    step.clear();
+                    key.step(&mut step);
+                    change.as_ref().map_or(Ok(()), |value| value.write(to, &[&step]))
+                })
+            });
+        };
+        let mut contents = origin.tree.clone();
         self.changes.for_each(|key, change| {
             step.clear();
             key.step(&mut step);
-            if self.origin.is_some() {
-                contents.remove(&[&step])?;
-            }
-            match change {
-                Some(value) => value.write(&mut contents, &[&step]),
-                None => Ok(()),
-            }
+            contents.remove(&[&step])?;
+            change.as_ref().map_or(Ok(()), |value| to.bind(&mut contents, &step, value))
         })?;
-        Ok(tree.add_tree(path, contents)?)
+        Ok(to.tree(path, contents)?)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {

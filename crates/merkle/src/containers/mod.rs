@@ -13,6 +13,7 @@ mod map;
 mod overlay;
 mod value;
 mod vector;
+mod writer;
 
 pub use chunked::{CHUNK_SIZE, Chunk, ChunkedBytes};
 pub use key::{Int32Key, Key, NameKey, ZKey};
@@ -20,3 +21,4 @@ pub use leaf::{Int31, OptionLeaf, Text, VarBytes};
 pub use map::LazyMap;
 pub use value::{ContainerError, Either, Nothing, Optional, TreeValue, read_union, subtree, write_union};
 pub use vector::{LazyVector, Vector, ZVector};
+pub use writer::{HashWriter, Writer};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use soru_tezos::codec::{self, Reader};
 use thiserror::Error;
 
+use super::writer::Writer;
 use crate::{Step, Tree, TreeError};
 
 /// Why a value could not be read from the tree, or written to it.
@@ -34,7 +35,7 @@ pub enum ContainerError {
 pub trait TreeValue: Sized {
     /// Writes the value below `path`. Nothing of the same value may stand there already, except siblings that share the
     /// directory.
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError>;
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError>;
 
     /// Reads the value below `path`: all of it, except the elements of lazy containers.
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError>;
@@ -49,18 +50,16 @@ pub fn subtree(tree: &Tree, path: &[&str]) -> Result<Tree, ContainerError> {
 }
 
 /// Writes a union: the leaf `tag`, then the payload below `value`.
-pub fn write_union<P: TreeValue>(tree: &mut Tree, path: &[&str], tag: &str, payload: &P) -> Result<(), ContainerError> {
-    match path {
-        [] => {
-            tree.write(&["tag"], |out| codec::put_dynamic(out, tag.as_bytes()))?;
-            payload.write(tree, &["value"])
-        }
-        path => {
-            let mut sub = Tree::empty();
-            write_union(&mut sub, &[], tag, payload)?;
-            Ok(tree.add_tree(path, sub)?)
-        }
-    }
+pub fn write_union<W: Writer, P: TreeValue>(
+    to: &mut W,
+    path: &[&str],
+    tag: &str,
+    payload: &P,
+) -> Result<(), ContainerError> {
+    to.directory(path, |to| {
+        to.leaf(&["tag"], |out| codec::put_dynamic(out, tag.as_bytes()))?;
+        payload.write(to, &["value"])
+    })
 }
 
 /// Reads the tag of the union at `path`, if there is one, and the directory that holds its `value`.
@@ -76,8 +75,8 @@ pub fn read_union(tree: &Tree, path: &[&str]) -> Result<(Option<Step>, Tree), Co
 
 /// The payload that writes an empty leaf.
 impl TreeValue for () {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        Ok(tree.write(path, |_| ())?)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        Ok(to.leaf(path, |_| ())?)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -93,7 +92,7 @@ impl TreeValue for () {
 pub struct Nothing;
 
 impl TreeValue for Nothing {
-    fn write(&self, _: &mut Tree, _: &[&str]) -> Result<(), ContainerError> {
+    fn write<W: Writer>(&self, _: &mut W, _: &[&str]) -> Result<(), ContainerError> {
         Ok(())
     }
 
@@ -103,8 +102,8 @@ impl TreeValue for Nothing {
 }
 
 impl<T: TreeValue> TreeValue for Box<T> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        self.as_ref().write(tree, path)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        self.as_ref().write(to, path)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -113,8 +112,8 @@ impl<T: TreeValue> TreeValue for Box<T> {
 }
 
 impl<T: TreeValue> TreeValue for Arc<T> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        self.as_ref().write(tree, path)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        self.as_ref().write(to, path)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {
@@ -127,9 +126,9 @@ impl<T: TreeValue> TreeValue for Arc<T> {
 pub struct Optional<T>(pub Option<T>);
 
 impl<T: TreeValue> TreeValue for Optional<T> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
         match &self.0 {
-            Some(value) => value.write(tree, path),
+            Some(value) => value.write(to, path),
             None => Ok(()),
         }
     }
@@ -145,10 +144,10 @@ impl<T: TreeValue> TreeValue for Optional<T> {
 
 /// A union with the tags `Some` and `None`; a missing tag reads as none.
 impl<T: TreeValue> TreeValue for Option<T> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
         match self {
-            Some(value) => write_union(tree, path, "Some", value),
-            None => write_union(tree, path, "None", &Nothing),
+            Some(value) => write_union(to, path, "Some", value),
+            None => write_union(to, path, "None", &Nothing),
         }
     }
 
@@ -172,10 +171,10 @@ pub enum Either<A, B> {
 }
 
 impl<A: TreeValue, B: TreeValue> TreeValue for Either<A, B> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
         match self {
-            Either::Left(value) => write_union(tree, path, "Left", value),
-            Either::Right(value) => write_union(tree, path, "Right", value),
+            Either::Left(value) => write_union(to, path, "Left", value),
+            Either::Right(value) => write_union(to, path, "Right", value),
         }
     }
 

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use super::key::{IndexEncoding, Int32Key, ZKey};
 use super::map::LazyMap;
 use super::value::{ContainerError, TreeValue};
+use super::writer::Writer;
 use crate::Tree;
 
 /// A vector with 32-bit keys.
@@ -165,17 +166,14 @@ impl<V: TreeValue + Clone, I: IndexEncoding> LazyVector<V, I> {
 }
 
 impl<V: TreeValue + Clone, I: IndexEncoding> TreeValue for LazyVector<V, I> {
-    fn write(&self, tree: &mut Tree, path: &[&str]) -> Result<(), ContainerError> {
-        if path.is_empty() {
-            self.map.write(tree, &["contents"])?;
-            I::write(self.length, tree, &["length"])?;
-            I::write(self.first, tree, &["head"])
-        } else if let Some(whole) = self.map.unchanged_whole([self.first, self.length]) {
-            Ok(tree.add_tree(path, whole.clone())?)
-        } else {
-            let mut sub = Tree::empty();
-            self.write(&mut sub, &[])?;
-            Ok(tree.add_tree(path, sub)?)
+    fn write<W: Writer>(&self, to: &mut W, path: &[&str]) -> Result<(), ContainerError> {
+        match self.map.unchanged_whole([self.first, self.length]) {
+            Some(whole) if !path.is_empty() => Ok(to.tree(path, whole.clone())?),
+            _ => to.directory(path, |to| {
+                self.map.write(to, &["contents"])?;
+                I::write(self.length, to, &["length"])?;
+                I::write(self.first, to, &["head"])
+            }),
         }
     }
 

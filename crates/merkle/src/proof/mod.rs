@@ -1,8 +1,9 @@
 //! Merkle proofs (`spec/pvm.md` §2): a tree in which all that a computation did not load is replaced by hashes, enough for
 //! anybody to repeat the computation and to know the hash of its result.
 
+mod decode;
 mod display;
-mod encoding;
+mod encode;
 mod produce;
 mod verify;
 
@@ -12,9 +13,10 @@ use crate::error::TreeError;
 use crate::hash::{Kind, NodeHash};
 use crate::step::Step;
 
-pub use encoding::{DecodeError, EncodeError};
+pub use decode::DecodeError;
+pub use encode::EncodeError;
 pub(crate) use produce::Recorder;
-pub use produce::produce_proof;
+pub use produce::{produce_proof, produce_proof_hashing};
 pub(crate) use verify::Shown;
 
 /// Deepest nesting of proof nodes that is produced or read, which bounds recursion. A proof this deep would be several times
@@ -36,6 +38,56 @@ pub struct Proof {
     pub after: NodeHash,
     /// What is shown of the tree before the computation.
     pub state: ProofTree,
+}
+
+/// What stands in front of a proof.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Head {
+    version: i16,
+    before_kind: Kind,
+    before: NodeHash,
+    after_kind: Kind,
+    after: NodeHash,
+}
+
+/// A proof as it travels: what it claims is read, what it shows is read when it is verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProofBytes {
+    head: Head,
+    bytes: Bytes,
+}
+
+impl ProofBytes {
+    /// Reads what the proof in `bytes` claims.
+    ///
+    /// # Errors
+    /// When there is none; whether what it shows can be read is only known once it is verified.
+    pub fn new(bytes: impl Into<Bytes>) -> Result<ProofBytes, DecodeError> {
+        let bytes = bytes.into();
+        Ok(ProofBytes { head: decode::Reader::head_of(&bytes)?, bytes })
+    }
+
+    /// Hash of the tree before the computation, as claimed.
+    pub fn before(&self) -> NodeHash {
+        self.head.before
+    }
+
+    /// Hash of the tree after the computation, as claimed.
+    pub fn after(&self) -> NodeHash {
+        self.head.after
+    }
+
+    /// The same proof, of a computation that only reads (§2.5).
+    pub fn cast_read_only(mut self) -> ProofBytes {
+        self.head.after = self.head.before;
+        self.head.after_kind = self.head.before_kind;
+        self
+    }
+
+    /// The bytes, as they were given.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 /// What a proof shows of a leaf or a directory.
@@ -121,6 +173,12 @@ pub enum ProofError<E> {
         /// What the computation gives.
         actual: NodeHash,
     },
+    /// The bytes are not those of a proof.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A proof that cannot be encoded cannot be verified: proofs are checked as they travel.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
     /// The proof nests deeper than is accepted.
     #[error("the proof nests deeper than {MAX_NESTING} levels")]
     TooDeep,
@@ -135,6 +193,16 @@ pub enum ProofError<E> {
 impl Proof {
     /// Version of a tree proof of a binary tree.
     pub const VERSION: i16 = 2;
+
+    /// The proof as it travels.
+    ///
+    /// # Errors
+    /// Those of [`Proof::encode`].
+    pub fn to_bytes(&self) -> Result<ProofBytes, EncodeError> {
+        let Proof { version, before_kind, before, after_kind, after, .. } = *self;
+        let head = Head { version, before_kind, before, after_kind, after };
+        Ok(ProofBytes { head, bytes: self.encode()?.into() })
+    }
 
     /// The same proof, of a computation that only reads (§2.5).
     pub fn cast_read_only(mut self) -> Proof {

@@ -24,6 +24,18 @@ pub fn produce_proof<T, E>(
     tree: &Tree,
     f: impl FnOnce(&mut Tree) -> Result<T, E>,
 ) -> Result<(Proof, T), ProofError<E>> {
+    produce_proof_hashing(tree, |tree, _| f(tree))
+}
+
+/// [`produce_proof`] for an `f` that may leave parts of which only the hash is known, in the tree that nobody looks into any
+/// more: with a [`HashWriter`](crate::containers::HashWriter) on the digester.
+///
+/// # Errors
+/// Those of [`produce_proof`].
+pub fn produce_proof_hashing<T, E>(
+    tree: &Tree,
+    f: impl FnOnce(&mut Tree, &mut Digester) -> Result<T, E>,
+) -> Result<(Proof, T), ProofError<E>> {
     let before = tree.hash()?;
     let session = Session(Arc::default());
     let recorder = &session.0;
@@ -33,9 +45,8 @@ pub fn produce_proof<T, E>(
     };
     let root = recorder.wrap(&original);
     let mut copy = Tree { node: root.clone() };
-    let result = f(&mut copy).map_err(ProofError::Step)?;
-    let mut digester = Digester::default();
-    lock(&recorder.directories).iter().for_each(|(hash, body)| digester.learn(body, *hash));
+    let mut digester = Digester::recording(recorder.clone());
+    let result = f(&mut copy, &mut digester).map_err(ProofError::Step)?;
     let after = digester.tree(&copy)?;
     let state =
         Seen { directories: &lock(&recorder.directories), leaves: &lock(&recorder.leaves), depth: 0 }.tree(&root)?;
@@ -68,6 +79,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Recorder {
+    pub(crate) fn for_each_directory(&self, mut f: impl FnMut(NodeHash, &Body)) {
+        lock(&self.directories).iter().for_each(|(hash, body)| f(*hash, body));
+    }
+
     /// Loads a leaf.
     pub(crate) fn leaf(&self, hash: NodeHash, original: &Leaf) -> Result<Bytes, TreeError> {
         let bytes = original.bytes()?;

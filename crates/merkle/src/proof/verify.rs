@@ -1,10 +1,12 @@
-//! Verifying a proof (`spec/pvm.md` §2.5): rebuild what it shows, compare the hash, run the computation on the partial tree.
+//! Verifying a proof (`spec/pvm.md` §2.5): rebuild what its bytes show, compare the hash, run the computation on the partial
+//! tree.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use super::{Children, InodeProof, Proof, ProofError, ProofTree};
+use super::decode::{Build, Reader, Reason};
+use super::{DecodeError, Head, Proof, ProofBytes, ProofError};
 use crate::digest::Digester;
 use crate::error::TreeError;
 use crate::hash::{Kind, NodeHash, NodeTable};
@@ -13,20 +15,31 @@ use crate::node::{Body, Bucket, Entry, Inode, Leaf, Node, Source};
 use crate::step::Step;
 use crate::tree::Tree;
 
-impl Proof {
+impl ProofBytes {
     /// Checks the proof by running `f` on what it shows. Returns the result of `f` and the hash of the tree that `f` leaves.
     ///
     /// # Errors
     /// Whatever is wrong with the proof; [`ProofError::Tree`] with [`TreeError::Blinded`] when it shows less than `f` reads and
     /// `f` passed over it. An error of `f` itself is [`ProofError::Step`].
     pub fn verify<T, E>(&self, f: impl FnOnce(&mut Tree) -> Result<T, E>) -> Result<(T, NodeHash), ProofError<E>> {
-        self.check_binary()?;
+        self.verify_hashing(|tree, _| f(tree))
+    }
+
+    /// [`ProofBytes::verify`] for an `f` that may leave parts of which only the hash is known, in the tree that nobody looks
+    /// into any more: with a [`HashWriter`](crate::containers::HashWriter) on the digester.
+    ///
+    /// # Errors
+    /// Those of [`ProofBytes::verify`].
+    pub fn verify_hashing<T, E>(
+        &self,
+        f: impl FnOnce(&mut Tree, &mut Digester) -> Result<T, E>,
+    ) -> Result<(T, NodeHash), ProofError<E>> {
         let (session, root, mut digester) = self.rebuild()?;
         let mut tree = Tree { node: root };
-        let result = f(&mut tree).map_err(ProofError::Step)?;
+        let result = f(&mut tree, &mut digester).map_err(ProofError::Step)?;
         let actual = digester.tree(&tree)?;
-        if actual != self.after || tree.node.kind() != self.after_kind {
-            return Err(ProofError::After { claimed: self.after, actual });
+        if actual != self.head.after || tree.node.kind() != self.head.after_kind {
+            return Err(ProofError::After { claimed: self.head.after, actual });
         }
         drop(session);
         Ok((result, actual))
@@ -34,28 +47,46 @@ impl Proof {
 
     /// Checks only that the shown tree has the hash it claims.
     pub fn check_before(&self) -> Result<(), ProofError<std::convert::Infallible>> {
-        self.check_binary()?;
         self.rebuild().map(|_| ())
     }
 
-    fn check_binary<E>(&self) -> Result<(), ProofError<E>> {
-        if self.version & 2 == 0 { Err(ProofError::NotBinary(self.version)) } else { Ok(()) }
-    }
-
     fn rebuild<E>(&self) -> Result<(Session, Node, Digester), ProofError<E>> {
-        let (session, root, digester) = match Rebuilder::run(&self.state, false) {
-            Err(Wrong::Ambiguous) => Rebuilder::run(&self.state, true),
-            done => done,
+        let Head { version, before, before_kind, .. } = self.head;
+        if version & 2 == 0 {
+            return Err(ProofError::NotBinary(version));
         }
-        .map_err(|wrong| match wrong {
+        let rebuilt = match Rebuilder::run(&self.bytes, false) {
+            Err((Wrong::Ambiguous, _)) => Rebuilder::run(&self.bytes, true),
+            done => done,
+        };
+        let (session, root, digester) = rebuilt.map_err(|(wrong, offset)| match wrong {
+            Wrong::Bytes(reason) => ProofError::Decode(DecodeError { offset, reason }),
             Wrong::Shape(reason) => ProofError::Malformed(reason),
             Wrong::Tree(error) => ProofError::Tree(error),
             Wrong::Ambiguous => ProofError::Malformed("a directory shown in two ways"),
         })?;
-        if root.known_hash() != self.before || root.kind() != self.before_kind {
-            return Err(ProofError::Before { claimed: self.before, actual: root.known_hash() });
+        if root.known_hash() != before || root.kind() != before_kind {
+            return Err(ProofError::Before { claimed: before, actual: root.known_hash() });
         }
         Ok((session, root, digester))
+    }
+}
+
+impl Proof {
+    /// [`ProofBytes::verify`] of its encoding.
+    ///
+    /// # Errors
+    /// Those, and [`ProofError::Encode`] where it has none.
+    pub fn verify<T, E>(&self, f: impl FnOnce(&mut Tree) -> Result<T, E>) -> Result<(T, NodeHash), ProofError<E>> {
+        self.to_bytes()?.verify(f)
+    }
+
+    /// [`ProofBytes::check_before`] of its encoding.
+    ///
+    /// # Errors
+    /// Those, and [`ProofError::Encode`] where it has none.
+    pub fn check_before(&self) -> Result<(), ProofError<std::convert::Infallible>> {
+        self.to_bytes()?.check_before()
     }
 }
 
@@ -102,10 +133,17 @@ impl Drop for Session {
 }
 
 enum Wrong {
+    Bytes(Reason),
     Shape(&'static str),
     Tree(TreeError),
     /// Of a node more is shown in one place than in another.
     Ambiguous,
+}
+
+impl From<Reason> for Wrong {
+    fn from(reason: Reason) -> Self {
+        Wrong::Bytes(reason)
+    }
 }
 
 impl From<TreeError> for Wrong {
@@ -160,70 +198,158 @@ fn is_shown_alike(a: &Body, b: &Body) -> bool {
     }
 }
 
+/// The entries of a directory or bucket: at most two in byte order, or any.
+#[derive(Default)]
+struct Entries {
+    first: Option<Entry>,
+    second: Option<Entry>,
+    /// All of them, unless there are at most two in byte order.
+    any: Vec<Entry>,
+}
+
+impl Entries {
+    fn push(&mut self, entry: Entry) {
+        match (&self.first, &self.second) {
+            (None, _) if self.any.is_empty() => self.first = Some(entry),
+            (Some(first), None) if first.step < entry.step => self.second = Some(entry),
+            _ => {
+                self.any.extend(self.first.take());
+                self.any.extend(self.second.take());
+                self.any.push(entry);
+            }
+        }
+    }
+
+    /// Those that are at most two in byte order; or the others.
+    fn ordered(self) -> Result<Bucket, Vec<Entry>> {
+        match (self.first, self.second) {
+            (Some(first), Some(second)) => Ok(Bucket::Two([first, second])),
+            (Some(only), None) => Ok(Bucket::One(only)),
+            (None, _) if self.any.is_empty() => Ok(Bucket::Empty),
+            (None, _) => Err(self.any),
+        }
+    }
+}
+
+impl Build for Rebuilder {
+    type Tree = Node;
+    type Inode = Inner;
+    type Entries = Entries;
+    type Error = Wrong;
+
+    fn value(&mut self, bytes: &[u8], whole: &Bytes) -> Node {
+        let leaf = Leaf::short(bytes).unwrap_or_else(|| Leaf::new(whole.slice_ref(bytes)));
+        match &self.by_hash {
+            None => self.leaves.push(leaf.hash()),
+            Some(_) => _ = self.nodes.leaves.insert(leaf.hash(), leaf.clone()),
+        }
+        Node::Leaf(leaf)
+    }
+
+    fn blinded_value(&mut self, hash: NodeHash) -> Node {
+        self.note_blinded(Kind::Leaf, hash);
+        Node::Leaf(Leaf::lazy(hash, self.blinded()))
+    }
+
+    fn blinded_node(&mut self, hash: NodeHash) -> Node {
+        self.note_blinded(Kind::Directory, hash);
+        self.directory(hash)
+    }
+
+    fn entry(&mut self, entries: &mut Entries, step: &[u8], node: Node) {
+        entries.push(Entry { step: Step::from(step), node });
+    }
+
+    fn node(&mut self, entries: Entries) -> Result<Node, Wrong> {
+        match entries.ordered() {
+            Ok(bucket) => self.show(Body::Bucket(bucket)),
+            Err(entries) => {
+                // as the reference does: whatever the entries are, they are added one by one
+                let mut root = Inode::empty();
+                for Entry { step, node } in entries {
+                    inode::add(&mut root, &step, node)?;
+                }
+                self.show(root.body()?.clone())
+            }
+        }
+    }
+
+    fn root_fork(&mut self, length: u64, children: [Option<Inner>; 2]) -> Result<Node, Wrong> {
+        let part = join(length, children, 0)?;
+        self.root(part)
+    }
+
+    fn root_extender(&mut self, length: u64, segment: Vec<bool>, inner: Inner) -> Result<Node, Wrong> {
+        let Part { inode, entries, complete } = self.extender(0, length, segment, inner)?;
+        let body = inode.loaded().cloned().ok_or(Wrong::Shape("a directory without root inode"))?;
+        self.root(Part { inode: body, entries, complete })
+    }
+
+    fn blinded_inode(&mut self, hash: NodeHash) -> Inner {
+        Part { inode: Inode::lazy(hash, false, self.blinded()), entries: 0, complete: false }
+    }
+
+    fn bucket(&mut self, entries: Entries) -> Result<Inner, Wrong> {
+        match entries.ordered() {
+            Ok(bucket) if !bucket.as_slice().is_empty() => {
+                let entries = bucket.as_slice().len() as u64;
+                Ok(Part { inode: Body::Bucket(bucket), entries, complete: true }.below(&mut self.digester))
+            }
+            _ => Err(Wrong::Shape("a bucket must have one or two different entries, in byte order")),
+        }
+    }
+
+    fn fork(&mut self, depth: usize, length: u64, children: [Option<Inner>; 2]) -> Result<Inner, Wrong> {
+        Ok(join(length, children, depth)?.below(&mut self.digester))
+    }
+
+    fn extender(&mut self, depth: usize, length: u64, segment: Vec<bool>, inner: Inner) -> Result<Inner, Wrong> {
+        if depth + segment.len() > MAX_DEPTH {
+            return Err(Wrong::Shape("an inode deeper than 50"));
+        }
+        let mut part = inner;
+        for (level, index) in segment.into_iter().enumerate().rev() {
+            let parts = if index { [None, Some(part)] } else { [Some(part), None] };
+            part = join(length, parts, depth + level)?.below(&mut self.digester);
+        }
+        Ok(part)
+    }
+}
+
 impl Rebuilder {
-    fn run(state: &ProofTree, by_hash: bool) -> Result<(Session, Node, Digester), Wrong> {
+    /// What the proof in `bytes` shows; or what is wrong, and up to which byte it was read.
+    fn run(bytes: &Bytes, by_hash: bool) -> Result<(Session, Node, Digester), (Wrong, usize)> {
         let mut rebuilder = Rebuilder { by_hash: by_hash.then(Arc::default), ..Rebuilder::default() };
         // as many as the proof of a step commonly shows
         rebuilder.nodes.directories.reserve(COMMONLY);
         rebuilder.leaves.reserve(COMMONLY);
         rebuilder.blinded.reserve(COMMONLY);
-        let root = rebuilder.tree(state)?;
-        let Rebuilder { nodes, by_hash, leaves, blinded, digester } = rebuilder;
-        let mut blinded_leaves = NodeTable::default();
-        for (kind, hash) in blinded {
-            match kind {
-                Kind::Directory if nodes.directories.contains_key(&hash) => return Err(Wrong::Ambiguous),
-                Kind::Directory => {}
-                Kind::Leaf => _ = blinded_leaves.insert(hash, ()),
-            }
+        let root = Reader::tree_of(bytes, &mut rebuilder)?;
+        if rebuilder.is_ambiguous() {
+            return Err((Wrong::Ambiguous, bytes.len()));
         }
-        if leaves.iter().any(|hash| blinded_leaves.contains_key(hash)) {
-            return Err(Wrong::Ambiguous);
-        }
+        let Rebuilder { nodes, by_hash, digester, .. } = rebuilder;
         if let Some(shown) = &by_hash {
             *shown.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
         }
         Ok((Session { shown: by_hash }, root, digester))
     }
 
-    fn tree(&mut self, proof: &ProofTree) -> Result<Node, Wrong> {
-        let Part { inode: body, entries, complete } = match proof {
-            ProofTree::Value(bytes) => {
-                let leaf = Leaf::short(bytes).unwrap_or_else(|| Leaf::new(bytes.clone()));
-                match &self.by_hash {
-                    None => self.leaves.push(leaf.hash()),
-                    Some(_) => _ = self.nodes.leaves.insert(leaf.hash(), leaf.clone()),
-                }
-                return Ok(Node::Leaf(leaf));
+    /// Whether something is shown in one place and not in another.
+    fn is_ambiguous(&self) -> bool {
+        let mut blinded_leaves = NodeTable::default();
+        for (kind, hash) in &self.blinded {
+            match kind {
+                Kind::Directory if self.nodes.directories.contains_key(hash) => return true,
+                Kind::Directory => {}
+                Kind::Leaf => _ = blinded_leaves.insert(*hash, ()),
             }
-            ProofTree::BlindedValue(hash) => {
-                self.note_blinded(Kind::Leaf, *hash);
-                return Ok(Node::Leaf(Leaf::lazy(*hash, self.blinded())));
-            }
-            ProofTree::BlindedNode(hash) => {
-                self.note_blinded(Kind::Directory, *hash);
-                return Ok(self.directory(*hash));
-            }
-            ProofTree::Node(entries) if entries.len() <= 2 && entries.is_sorted_by(|a, b| a.0 < b.0) => {
-                let bucket = self.entries(entries)?;
-                return self.show(Body::Bucket(bucket));
-            }
-            ProofTree::Node(entries) => {
-                // as the reference does: whatever the entries are, they are added one by one
-                let mut root = Inode::empty();
-                for (step, entry) in entries {
-                    let node = self.tree(entry)?;
-                    inode::add(&mut root, step, node)?;
-                }
-                return self.show(root.body()?.clone());
-            }
-            ProofTree::Inode { length, children } => self.fork(*length, children, 0)?,
-            ProofTree::Extender { length, segment, inner } => {
-                let Part { inode, entries, complete } = self.extender(*length, segment, inner, 0)?;
-                let body = inode.loaded().cloned().ok_or(Wrong::Shape("a directory without root inode"))?;
-                Part { inode: body, entries, complete }
-            }
-        };
+        }
+        self.leaves.iter().any(|hash| blinded_leaves.contains_key(hash))
+    }
+
+    /// The directory with this root inode.
+    fn root(&mut self, Part { inode: body, entries, complete }: Part<Body>) -> Result<Node, Wrong> {
         if complete && entries <= 2 && matches!(body, Body::Fork { .. }) {
             // such a directory hashes flat, whatever its trie looks like
             let mut entries = Vec::new();
@@ -267,59 +393,6 @@ impl Rebuilder {
             Some((last, now)) if !is_shown_alike(last, now) => Err(Wrong::Ambiguous),
             _ => Ok(Node::Dir(inode)),
         }
-    }
-
-    fn inode(&mut self, proof: &InodeProof, depth: usize) -> Result<Inner, Wrong> {
-        match proof {
-            InodeProof::Blinded(hash) => {
-                Ok(Part { inode: Inode::lazy(*hash, false, self.blinded()), entries: 0, complete: false })
-            }
-            InodeProof::Values(entries) => self.bucket(entries),
-            InodeProof::Tree { length, children } => Ok(self.fork(*length, children, depth)?.below(&mut self.digester)),
-            InodeProof::Extender { length, segment, inner } => self.extender(*length, segment, inner, depth),
-        }
-    }
-
-    fn bucket(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Inner, Wrong> {
-        if proofs.is_empty() || proofs.len() > 2 {
-            return Err(Wrong::Shape("a bucket must have one or two entries"));
-        }
-        if proofs.len() == 2 && proofs[0].0 >= proofs[1].0 {
-            return Err(Wrong::Shape("the entries of a bucket must be different and in byte order"));
-        }
-        let body = Body::Bucket(self.entries(proofs)?);
-        Ok(Part { inode: body, entries: proofs.len() as u64, complete: true }.below(&mut self.digester))
-    }
-
-    /// At most two entries, in byte order.
-    fn entries(&mut self, proofs: &[(Step, ProofTree)]) -> Result<Bucket, Wrong> {
-        let mut entry =
-            |(step, proof): &(Step, ProofTree)| Ok::<_, Wrong>(Entry { step: step.clone(), node: self.tree(proof)? });
-        Ok(match proofs {
-            [first, second, ..] => Bucket::Two([entry(first)?, entry(second)?]),
-            [only] => Bucket::One(entry(only)?),
-            [] => Bucket::Empty,
-        })
-    }
-
-    fn fork(&mut self, length: u64, proofs: &Children, depth: usize) -> Result<Part<Body>, Wrong> {
-        let mut parts = [None, None];
-        for (proof, part) in proofs.iter().zip(&mut parts) {
-            *part = proof.as_ref().map(|proof| self.inode(proof, depth + 1)).transpose()?;
-        }
-        join(length, parts, depth)
-    }
-
-    fn extender(&mut self, length: u64, segment: &[bool], inner: &InodeProof, depth: usize) -> Result<Inner, Wrong> {
-        if depth + segment.len() > MAX_DEPTH {
-            return Err(Wrong::Shape("an inode deeper than 50"));
-        }
-        let mut part = self.inode(inner, depth + segment.len())?;
-        for (level, index) in segment.iter().enumerate().rev() {
-            let parts = if *index { [None, Some(part)] } else { [Some(part), None] };
-            part = join(length, parts, depth + level)?.below(&mut self.digester);
-        }
-        Ok(part)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Lazy containers: what stands in the tree after each operation, and that reading back changes nothing.
 
-use soru_merkle::Tree;
-use soru_merkle::containers::{ChunkedBytes, TreeValue, Vector};
+use soru_merkle::containers::{ChunkedBytes, HashWriter, LazyMap, NameKey, Optional, TreeValue, Vector};
+use soru_merkle::{Digester, Tree, tree_record};
 
 fn written(value: &impl TreeValue) -> Tree {
     let mut tree = Tree::empty();
     value.write(&mut tree, &[]).unwrap();
+    // whatever is written has the hash that is written alone
+    let mut digester = Digester::default();
+    let mut hash = HashWriter::new(&mut digester);
+    value.write(&mut hash, &[]).unwrap();
+    assert_eq!(hash.finish().unwrap().hash().unwrap(), tree.hash().unwrap());
     tree
 }
 
@@ -57,4 +62,39 @@ fn only_written_chunks_exist() {
     assert_eq!(read.read_bytes(508, 10).unwrap(), b"\0\0across\0\0");
     assert!(read.read_bytes(1999, 2).is_err());
     assert_eq!(read.byte(1999).unwrap(), 0);
+}
+
+tree_record! {
+    /// Fields in directories that they share, beside one that may hold nothing.
+    struct Nested {
+        first: i32 = ["2", "1", "first"],
+        last: i32 = ["1"],
+        second: Vector<i32> = ["2", "2", "second"],
+        nothing: Optional<i32> = ["2", "3"],
+        beside: Vector<Optional<i32>> = ["3"],
+        map: LazyMap<NameKey, Vector<i32>> = ["4"],
+    }
+}
+
+#[test]
+fn records_are_hashed_as_they_are_written() {
+    let mut map = LazyMap::new();
+    map.set("a".into(), Vector::from_list(0..3));
+    map.set("empty".into(), Vector::create(0));
+    let beside = Vector::from_list([Optional(None), Optional(Some(7))]);
+    let mut value = Nested { first: 1, last: 2, second: Vector::from_list(0..9), nothing: Optional(None), beside, map };
+    let tree = written(&value);
+    assert_eq!(tree.length(&["2"]).unwrap(), 2);
+    let mut read = Nested::read(&tree, &[]).unwrap();
+    assert_eq!(written(&read).hash().unwrap(), tree.hash().unwrap());
+    // what was read changes in parts: in a vector, and in a value of a map
+    for value in [&mut value, &mut read] {
+        value.second.set(3, -1).unwrap();
+        let mut inner = value.map.get(&"a".into()).unwrap();
+        inner.append(5);
+        value.map.set("a".into(), inner);
+        value.map.remove(&"empty".into());
+        value.nothing = Optional(Some(4));
+    }
+    assert_eq!(written(&read).hash().unwrap(), written(&value).hash().unwrap());
 }

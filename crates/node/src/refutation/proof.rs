@@ -44,9 +44,9 @@ pub fn prove(game: &Game, states: &mut PeriodStates, tick: &N, inputs: &ProofInp
     let request = machine.info().map_err(|e| failed(e.to_string()))?.request;
     let given = given(&machine, &request, game, inputs, at)?;
     let step = machine.prove_step(given.input.clone()).map_err(|e| failed(e.to_string()))?;
-    let bytes = step.encode().map_err(|e| failed(e.to_string()))?;
+    let step = step.to_bytes().map_err(|e| failed(e.to_string()))?;
     verify_step(&step, given.input, NdsGate::default()).map_err(|e| failed(format!("it does not verify: {e}")))?;
-    Ok(Proof { pvm_step: HexBytes(bytes), input_proof: given.proof })
+    Ok(Proof { pvm_step: HexBytes(step.as_bytes().to_vec()), input_proof: given.proof })
 }
 
 fn given(

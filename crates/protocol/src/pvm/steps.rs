@@ -5,7 +5,7 @@ use crate::game::{Ends, Input, StepProofs};
 use crate::inbox::Located;
 use bytes::Bytes;
 use num_bigint::BigUint;
-use soru_merkle::Proof;
+use soru_merkle::{Proof, ProofBytes};
 use soru_pvm::exact::{StepInput, step_transition};
 use soru_pvm::reveal::{self, RevealKind, RevealRequest as Wanted, dal_parameters_answer, metadata_answer};
 use soru_pvm::state::{InputRequest as Awaited, State};
@@ -20,14 +20,14 @@ use soru_tezos::scalar::Level;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WasmSteps;
 
-/// Reads a proof, which must use up its bytes.
-fn proof(kind: PvmKind, pvm_step: &[u8]) -> Option<Proof> {
-    (kind == PvmKind::Wasm200).then(|| Proof::decode(Bytes::copy_from_slice(pvm_step)).ok())?
+fn proof(kind: PvmKind, pvm_step: &[u8]) -> Option<ProofBytes> {
+    (kind == PvmKind::Wasm200).then(|| ProofBytes::new(Bytes::copy_from_slice(pvm_step)).ok())?
 }
 
 impl StepProofs for WasmSteps {
     fn ends(&self, kind: PvmKind, pvm_step: &[u8]) -> Option<Ends> {
-        let proof = proof(kind, pvm_step)?;
+        // all of it must be a proof, before anything is said of its ends
+        let proof = Proof::decode(proof(kind, pvm_step)?.as_bytes().clone()).ok()?;
         Some(Ends { start: StateHash(proof.before.0), stop: StateHash(proof.after.0) })
     }
 
@@ -48,9 +48,9 @@ impl StepProofs for WasmSteps {
             Some(input) => Some(step_input(input)?),
             None => None,
         };
-        let made = proof(kind, pvm_step)?.verify(|tree| {
+        let made = proof(kind, pvm_step)?.verify_hashing(|tree, digester| {
             let last_input = State::decode(tree)?.last_input;
-            Ok::<_, PvmError>((last_input, step_transition(tree, input, NdsGate::default())?))
+            Ok::<_, PvmError>((last_input, step_transition(tree, digester, input, NdsGate::default())?))
         });
         let ((last_input, awaited), _) = made.ok()?;
         Some(request(&awaited, last_input, reveals))

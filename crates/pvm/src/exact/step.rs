@@ -9,8 +9,8 @@ use crate::step::{NdsGate, Status, boundary_step, clear_failure_flags, finish_st
 use crate::tick_state::{InterpreterError, Phase, StuckError, Text, TickState};
 use crate::units::Tick;
 use crate::version::Version;
-use soru_merkle::Tree;
 use soru_merkle::containers::{ChunkedBytes, ContainerError, TreeValue};
+use soru_merkle::{Digester, Tree};
 use soru_wasm::eval::{Machine, answer_reveal};
 use soru_wasm::exception::{Exception, StepError, Stepped};
 use soru_wasm::flat::Flat;
@@ -39,15 +39,23 @@ pub(super) fn read_running(phase: Phase, payload: &Tree) -> Result<Running, PvmE
     }
 }
 
-/// Writes the tick state of a `kernel_run`.
-pub(super) fn write_running(running: &Running) -> Result<TickState, PvmError> {
-    let phase = match running {
+fn phase(running: &Running) -> Phase {
+    match running {
         Running::Decode(_) => Phase::Decode,
         Running::Link(_) => Phase::Link,
         Running::Init(_) => Phase::Init,
         Running::Eval(_) => Phase::Eval,
-    };
-    Ok(TickState::Running(phase, running.write().map_err(container_error)?))
+    }
+}
+
+/// Writes the tick state of a `kernel_run`.
+pub(super) fn write_running(running: &Running) -> Result<TickState, PvmError> {
+    Ok(TickState::Running(phase(running), running.write().map_err(container_error)?))
+}
+
+/// The tick state of a `kernel_run` that nobody will read.
+pub(super) fn hash_running(running: &Running, digester: &mut Digester) -> Result<TickState, PvmError> {
+    Ok(TickState::Running(phase(running), running.write_hash(digester).map_err(container_error)?))
 }
 
 /// What one tick inside a `kernel_run` comes to.
@@ -171,15 +179,20 @@ pub(super) fn running_of(state: &State) -> Result<Option<Running>, PvmError> {
 pub fn compute_step(state: &mut State, gate: NdsGate) -> Result<(), PvmError> {
     // the whole tick state is read even when time is up
     let running = running_of(state)?;
-    compute_step_of(state, running, gate)
+    compute_step_of(state, running, gate, &mut write_running)
 }
 
-/// One computation step of a state whose tick state was read already.
-pub(super) fn compute_step_of(state: &mut State, running: Option<Running>, gate: NdsGate) -> Result<(), PvmError> {
+/// One computation step of a state whose tick state was read already; `write` writes that of a `kernel_run`.
+pub(super) fn compute_step_of(
+    state: &mut State,
+    running: Option<Running>,
+    gate: NdsGate,
+    write: &mut dyn FnMut(&Running) -> Result<TickState, PvmError>,
+) -> Result<(), PvmError> {
     let version = state.version()?;
     let Some(running) = running else {
         if let TickState::Snapshot = state.tick_state {
-            state.tick_state = write_running(&Running::initial())?;
+            state.tick_state = write(&Running::initial())?;
             return finish_step(state, Status::Running);
         }
         return boundary_step(state, gate);
@@ -189,7 +202,7 @@ pub(super) fn compute_step_of(state: &mut State, running: Option<Running>, gate:
     }
     let status = match tick(running, version, &mut state.storage, &mut None)? {
         Ticked::On(running) => {
-            state.tick_state = write_running(&running)?;
+            state.tick_state = write(&running)?;
             Status::Running
         }
         Ticked::Over(tick_state, status) => {

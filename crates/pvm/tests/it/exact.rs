@@ -2,7 +2,7 @@
 
 use crate::files;
 use serde_json::Value;
-use soru_merkle::Proof;
+use soru_merkle::ProofBytes;
 use soru_pvm::case::Case;
 use soru_pvm::exact::verify_step;
 use soru_pvm::step::NdsGate;
@@ -154,7 +154,7 @@ fn recorded_proofs_verify_and_changed_ones_do_not() {
         let json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         for expected in json["proofs"].as_array().unwrap() {
             let Some(bytes) = expected["hex"].as_str().map(|text| hex::decode(text).unwrap()) else { continue };
-            let proof = Proof::decode(bytes.clone()).unwrap();
+            let proof = ProofBytes::new(bytes.clone()).unwrap();
             // the proofs of computation steps; the others need their input
             if verify_step(&proof, None, NdsGate::default()).is_err() {
                 continue;
@@ -165,7 +165,7 @@ fn recorded_proofs_verify_and_changed_ones_do_not() {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1;
                 let holds =
-                    Proof::decode(changed).is_ok_and(|proof| verify_step(&proof, None, NdsGate::default()).is_ok());
+                    ProofBytes::new(changed).is_ok_and(|proof| verify_step(&proof, None, NdsGate::default()).is_ok());
                 assert!(!holds, "byte {at} of the proof at tick {} can be changed", tick(expected));
             }
         }

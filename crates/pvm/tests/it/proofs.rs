@@ -2,7 +2,7 @@
 //! (`spec/pvm.md` §2.4, §2.5, §11.4). And states, which are what their tree says at any tick.
 
 use crate::files;
-use soru_merkle::{MemoryStore, NodeStore, Proof, Tree};
+use soru_merkle::{MemoryStore, NodeStore, Proof, ProofBytes, Tree};
 use soru_pvm::case::Case;
 use soru_pvm::exact::{StepInput, verify_step};
 use soru_pvm::step::NdsGate;
@@ -27,20 +27,20 @@ const VERSION: std::ops::Range<usize> = 1..3;
 /// the same: never another state after the same state before. Gives the proofs verified.
 fn check(tick: u64, proof: &Proof, input: Option<&StepInput>, flipped: impl Iterator<Item = usize>) -> usize {
     let bytes = proof.encode().unwrap();
-    let read = Proof::decode(bytes.clone()).unwrap();
-    assert_eq!(read, *proof, "tick {tick}: the proof is read back");
-    let statement = |proof: &Proof| {
+    assert_eq!(Proof::decode(bytes.clone()).unwrap(), *proof, "tick {tick}: the proof is read back");
+    let statement = |proof: &ProofBytes| {
         let request = verify_step(proof, input.cloned(), NdsGate::default()).ok()?;
-        Some((proof.before, proof.after, request))
+        Some((proof.before(), proof.after(), request))
     };
-    let proven = statement(&read).unwrap_or_else(|| panic!("tick {tick}: the proof does not hold"));
+    let proven =
+        statement(&proof.to_bytes().unwrap()).unwrap_or_else(|| panic!("tick {tick}: the proof does not hold"));
     let mut verified = 1;
     for at in flipped.take_while(|at| *at < bytes.len()) {
         let mut changed = bytes.clone();
         // another bit of each byte and at each tick
         changed[at] ^= 1 << ((at as u64 + tick) % 8);
         verified += 1;
-        let Ok(changed) = Proof::decode(changed) else { continue };
+        let Ok(changed) = ProofBytes::new(changed) else { continue };
         match statement(&changed) {
             None => {}
             Some(other) if VERSION.contains(&at) => assert_eq!(other, proven, "tick {tick}, byte {at}"),

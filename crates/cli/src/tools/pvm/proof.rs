@@ -64,7 +64,8 @@ fn print_hashes(proof: &Proof) {
 pub async fn verify(invocation: Invocation) -> Result<(), CliError> {
     let given = invocation.read_option("input", input::parse)?;
     let (_, proof) = read_proof(&invocation)?;
-    let request = verify_step(&proof, given.clone(), NdsGate::default());
+    let bytes = proof.to_bytes().map_err(|error| CliError::failed(error.to_string()))?;
+    let request = verify_step(&bytes, given.clone(), NdsGate::default());
     let request = request.map_err(|error| CliError::failed(format!("the proof does not hold: {error}")))?;
     fits(&request, given.as_ref()).map_err(CliError::failed)?;
     print_hashes(&proof);
