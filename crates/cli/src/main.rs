@@ -12,6 +12,10 @@ mod tools;
 use grammar::{CliError, Request};
 use std::process::ExitCode;
 
+/// States are many small nodes, made and freed over and over.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     end_quietly_with_the_reader();
     let mut argv = std::env::args_os().map(|word| word.to_string_lossy().into_owned());

@@ -14,6 +14,10 @@ use soru_tezos::scalar::Level;
 use std::fmt::Write;
 use std::time::Instant;
 
+/// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const LOOP: &str = r#"(module
   (memory (export "mem") 1)
   (func (export "kernel_run") (local $i i32)
