@@ -193,11 +193,25 @@ impl<'a> Reader<'a> {
     /// Runs `read` on the content of a length-prefixed value, which it must use up.
     pub fn within<T>(&mut self, what: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Decoded<T>) -> Decoded<T> {
         let length = self.length(what)?;
+        self.front(length, what, read)
+    }
+
+    /// Runs `read` on the next `length` bytes, which it must use up.
+    pub fn front<T>(
+        &mut self,
+        length: usize,
+        what: &'static str,
+        read: impl FnOnce(&mut Reader<'a>) -> Decoded<T>,
+    ) -> Decoded<T> {
         let mut inner = self.deeper(what)?;
-        inner.bytes = &inner.bytes[..length];
+        let Some((front, back)) = self.bytes.split_at_checked(length) else {
+            return Err(self.error(what, Problem::TooShort { wanted: length, left: self.left() }));
+        };
+        inner.bytes = front;
         let value = read(&mut inner)?;
         inner.finish(what)?;
-        self.take(length, what)?;
+        self.bytes = back;
+        self.offset += length;
         Ok(value)
     }
 

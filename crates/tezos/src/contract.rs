@@ -220,6 +220,18 @@ impl Entrypoint {
             .ok_or_else(|| at.error("entrypoint", Problem::Other("not an entrypoint name")))
     }
 
+    /// The form used in transactions, where only the first `tags` of the names with a tag of their own have one: protocols
+    /// before 018 know 6 of them.
+    pub fn encode_with_tags(&self, tags: usize, out: &mut Vec<u8>) {
+        match SHORT.iter().take(tags).position(|short| *short == self.0) {
+            Some(tag) => out.push(tag as u8),
+            None => {
+                out.extend([LONG_TAG, self.0.len() as u8]);
+                out.extend_from_slice(self.0.as_bytes());
+            }
+        }
+    }
+
     /// The form used in ticket transfers and outbox messages: four-byte length and name.
     pub fn encode_simple(&self, out: &mut Vec<u8>) {
         put_dynamic(out, self.0.as_bytes());
@@ -260,13 +272,7 @@ crate::json_as_text!(Entrypoint);
 
 impl Encode for Entrypoint {
     fn encode(&self, out: &mut Vec<u8>) {
-        match SHORT.iter().position(|short| *short == self.0) {
-            Some(tag) => out.push(tag as u8),
-            None => {
-                out.extend([LONG_TAG, self.0.len() as u8]);
-                out.extend_from_slice(self.0.as_bytes());
-            }
-        }
+        self.encode_with_tags(SHORT.len(), out);
     }
 }
 

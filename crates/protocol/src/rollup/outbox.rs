@@ -2,7 +2,7 @@
 
 use super::{AppliedMessages, Env, Rollup};
 use crate::error::RollupError;
-use crate::wire;
+use crate::wire::Dated;
 use num_bigint::{BigInt, BigUint};
 use soru_tezos::codec::Encode;
 use soru_tezos::contract::Entrypoint;
@@ -138,7 +138,7 @@ impl Rollup {
         }
         let output = proofs.verify(self.kind, proof).ok_or(RollupError::OutputProofVerification)?;
         // a message of a later protocol is none
-        wire::outbox_message(env.protocol, &output.message.to_bytes()).map_err(|_| RollupError::InvalidOutputProof)?;
+        output.message.check(env.protocol).map_err(|_| RollupError::InvalidOutputProof)?;
         let newest = lcc_commitment.inbox_level;
         let oldest = i64::from(newest.0) - i64::from(env.constants.max_active_outbox_levels);
         if output.outbox_level > newest || i64::from(output.outbox_level.0) <= oldest {

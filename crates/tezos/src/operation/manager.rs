@@ -45,11 +45,16 @@ macro_rules! kinds {
                 match self { $(ManagerBody::$variant(_) => $tag),* }
             }
 
-            fn encode_fields(&self, out: &mut Vec<u8>) {
+            /// Appends the fields, without the tag.
+            pub fn encode_fields(&self, out: &mut Vec<u8>) {
                 match self { $(ManagerBody::$variant(body) => body.encode(out)),* }
             }
 
-            fn decode_fields(tag: u8, at: &Reader<'_>, reader: &mut Reader<'_>) -> Decoded<Self> {
+            /// Reads the fields of the kind with a tag, which was read at `at`.
+            ///
+            /// # Errors
+            /// When there is no such kind, and when the bytes are not its fields.
+            pub fn decode_fields(tag: u8, at: &Reader<'_>, reader: &mut Reader<'_>) -> Decoded<Self> {
                 match tag {
                     $($tag => Decode::decode(reader).map(ManagerBody::$variant),)*
                     other => Err(at.error("manager operation", Problem::Tag(other))),
@@ -165,6 +170,20 @@ impl Encode for ManagerOperation {
 
 impl Decode for ManagerOperation {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        ManagerOperation::decode_with(reader, ManagerBody::decode_fields)
+    }
+}
+
+impl ManagerOperation {
+    /// Reads an operation whose body, behind the header, is read by `body` from its tag: protocols before 025 write some
+    /// bodies in another form.
+    ///
+    /// # Errors
+    /// When the bytes are no manager operation.
+    pub fn decode_with<'a>(
+        reader: &mut Reader<'a>,
+        body: impl FnOnce(u8, &Reader<'a>, &mut Reader<'a>) -> Decoded<ManagerBody>,
+    ) -> Decoded<Self> {
         let at = reader.clone();
         let tag = reader.byte("operation")?;
         if !(107..=115).contains(&tag) && tag < 158 {
@@ -176,12 +195,10 @@ impl Decode for ManagerOperation {
             counter: Decode::decode(reader)?,
             gas_limit: Decode::decode(reader)?,
             storage_limit: Decode::decode(reader)?,
-            body: ManagerBody::decode_fields(tag, &at, reader)?,
+            body: body(tag, &at, reader)?,
         })
     }
-}
 
-impl ManagerOperation {
     /// Reads the fields of an operation whose kind is known.
     pub(crate) fn from_object(kind: &str, mut object: Object) -> Result<Self, Refused> {
         Ok(ManagerOperation {

@@ -67,17 +67,29 @@ impl Operation {
     /// Reads signed bytes, and tells how many of them are signed: a signature is checked on the bytes as they were
     /// received, because a few values have more than one binary form.
     pub fn from_signed_bytes(bytes: &[u8]) -> Decoded<(Operation, usize)> {
-        const WHAT: &str = "signed operation";
-        let mut reader = Reader::new(bytes);
-        let branch = BlockHash::decode(&mut reader)?;
-        let Some(length) = reader.left().checked_sub(SUFFIX) else {
-            return Err(reader.error(WHAT, Problem::TooShort { wanted: SUFFIX, left: reader.left() }));
-        };
-        let mut inner = Reader::new(&bytes[..BlockHash::SIZE + length]);
-        inner.take(BlockHash::SIZE, WHAT)?;
-        let mut contents = Vec::new();
-        let mut prefix = None;
-        let mut signed = inner.offset();
+        let (branch, contents, signature, signed) = decode_signed(&mut Reader::new(bytes), ManagerOperation::decode)?;
+        Ok((Operation { branch, contents, signature }, signed))
+    }
+}
+
+/// Reads a signed operation whose contents are read by `content`: branch, contents, signature, and how many of the bytes are
+/// signed.
+///
+/// # Errors
+/// When the bytes are none.
+pub fn decode_signed<'a, C>(
+    reader: &mut Reader<'a>,
+    mut content: impl FnMut(&mut Reader<'a>) -> Decoded<C>,
+) -> Decoded<(BlockHash, Vec<C>, Option<Signature>, usize)> {
+    const WHAT: &str = "signed operation";
+    let branch = BlockHash::decode(reader)?;
+    let Some(length) = reader.left().checked_sub(SUFFIX) else {
+        return Err(reader.error(WHAT, Problem::TooShort { wanted: SUFFIX, left: reader.left() }));
+    };
+    let mut contents = Vec::new();
+    let mut prefix = None;
+    let mut signed = reader.offset();
+    reader.front(length, WHAT, |inner| {
         while inner.left() > 0 {
             if inner.peek().first() == Some(&SIGNATURE_PREFIX) {
                 inner.byte(WHAT)?;
@@ -88,42 +100,48 @@ impl Operation {
                 }
                 inner.finish("signature prefix")?;
             } else {
-                contents.push(ManagerOperation::decode(&mut inner)?);
+                contents.push(content(inner)?);
                 signed = inner.offset();
             }
         }
-        reader.take(length, WHAT)?;
-        let suffix = reader.array::<SUFFIX>("signature")?;
-        let signature = match prefix {
-            Some(prefix) => {
-                let mut whole = [0; BLS_PREFIX + SUFFIX];
-                whole[..BLS_PREFIX].copy_from_slice(&prefix);
-                whole[BLS_PREFIX..].copy_from_slice(&suffix);
-                Some(Signature::Bls(whole))
-            }
-            None => Some(Signature::Generic(suffix)).filter(|signature| *signature != Signature::ZERO),
-        };
-        Ok((Operation { branch, contents, signature }, signed))
-    }
+        Ok(())
+    })?;
+    let suffix = reader.array::<SUFFIX>("signature")?;
+    let signature = match prefix {
+        Some(prefix) => {
+            let mut whole = [0; BLS_PREFIX + SUFFIX];
+            whole[..BLS_PREFIX].copy_from_slice(&prefix);
+            whole[BLS_PREFIX..].copy_from_slice(&suffix);
+            Some(Signature::Bls(whole))
+        }
+        None => Some(Signature::Generic(suffix)).filter(|signature| *signature != Signature::ZERO),
+    };
+    Ok((branch, contents, signature, signed))
 }
 
-/// The signed form; 64 zero bytes stand for a missing signature.
+/// Appends the signature of an operation behind its contents; 64 zero bytes stand for a missing one.
+pub fn put_signature(out: &mut Vec<u8>, signature: Option<&Signature>) {
+    let signature = signature.unwrap_or(&Signature::ZERO);
+    let (prefix, suffix) = signature.as_bytes().split_at(signature.as_bytes().len().saturating_sub(SUFFIX));
+    if matches!(signature, Signature::Bls(_)) {
+        out.extend([SIGNATURE_PREFIX, BLS_TAG]);
+        out.extend_from_slice(prefix);
+    }
+    out.extend_from_slice(suffix);
+}
+
+/// The signed form.
 impl Encode for Operation {
     fn encode(&self, out: &mut Vec<u8>) {
         self.branch.encode(out);
         self.contents.iter().for_each(|content| content.encode(out));
-        let signature = self.signature.as_ref().unwrap_or(&Signature::ZERO);
-        let (prefix, suffix) = signature.as_bytes().split_at(signature.as_bytes().len().saturating_sub(SUFFIX));
-        if matches!(signature, Signature::Bls(_)) {
-            out.extend([SIGNATURE_PREFIX, BLS_TAG]);
-            out.extend_from_slice(prefix);
-        }
-        out.extend_from_slice(suffix);
+        put_signature(out, self.signature.as_ref());
     }
 }
 
 impl Decode for Operation {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Operation::from_signed_bytes(reader.take_rest()).map(|(operation, _)| operation)
+        let (branch, contents, signature, _) = decode_signed(reader, ManagerOperation::decode)?;
+        Ok(Operation { branch, contents, signature })
     }
 }
