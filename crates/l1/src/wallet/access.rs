@@ -2,12 +2,13 @@
 
 use super::error::WalletError;
 use super::locator::{Place, SecretKeyLocator, Unusable};
-use super::remote::RemoteSigner;
+use super::remote::{PATIENCE, RemoteSigner};
 use super::signer::{MemorySigner, Signer};
 use soru_tezos::key::PublicKey;
 use soru_tezos::sign::{EncryptedSecretKey, SecretKey};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Asks a person for a password; nothing when nobody can be asked.
 pub type AskPassword = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -16,11 +17,17 @@ pub type AskPassword = dyn Fn(&str) -> Option<String> + Send + Sync;
 const ATTEMPTS: u32 = 3;
 
 /// Passwords to try, whom to ask for others, and the signer that `remote:…` means.
-#[derive(Default)]
 pub struct Access {
     passwords: Mutex<Vec<String>>,
     ask: Option<Box<AskPassword>>,
     remote_signer: Option<String>,
+    patience: Duration,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access { passwords: Mutex::default(), ask: None, remote_signer: None, patience: PATIENCE }
+    }
 }
 
 impl Access {
@@ -41,7 +48,13 @@ impl Access {
         Access { ask: Some(ask), ..self }
     }
 
-    /// The signer of keys kept as `remote:…`: an http or https address.
+    /// How long the answer of a signer behind a socket is waited for.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Access {
+        Access { patience, ..self }
+    }
+
+    /// The signer of keys kept as `remote:…`: `http://…`, `https://…`, `tcp://host:port` or `unix:/path`.
     #[must_use]
     pub fn with_remote_signer(self, address: String) -> Access {
         Access { remote_signer: Some(address), ..self }
@@ -63,6 +76,7 @@ impl Access {
             Unusable::Scheme => {
                 WalletError::UnsupportedLocator { alias: alias.to_owned(), scheme: locator.scheme().to_owned() }
             }
+            Unusable::Ledger => WalletError::Ledger { alias: alias.to_owned() },
             Unusable::Text(problem) => WalletError::BadSecretKey { alias: alias.to_owned(), problem },
         })?;
         Ok(match place {
@@ -72,7 +86,7 @@ impl Access {
                 let signer = signer
                     .or_else(|| self.remote_signer.clone())
                     .ok_or_else(|| WalletError::NoRemoteSigner { alias: alias.to_owned() })?;
-                let remote = RemoteSigner::connect(&signer, address, public, own).await;
+                let remote = RemoteSigner::connect(&signer, address, public, own, self.patience).await;
                 Arc::new(remote.map_err(|problem| WalletError::Remote { alias: alias.to_owned(), problem })?)
             }
         })

@@ -1,6 +1,6 @@
 //! Why a wallet could not give or take something.
 
-use crate::rpc::RpcError;
+use super::remote::RemoteError;
 use std::path::PathBuf;
 
 fn current_value(current: &Option<String>) -> String {
@@ -77,6 +77,15 @@ pub enum WalletError {
         /// Scheme of its locator.
         scheme: String,
     },
+    /// The secret key is in a device.
+    #[error(
+        "the secret key of {alias} is in a Ledger device, which this program cannot drive: let octez-signer drive it, and \
+         import the key from there (tcp://host:port/tz1…, unix:/path?pkh=tz1… or http://…)"
+    )]
+    Ledger {
+        /// The alias.
+        alias: String,
+    },
     /// No password opens the key.
     #[error("{tried} incorrect password attempts for {alias}: give the right one, or a file of them with -f")]
     WrongPassword {
@@ -102,7 +111,9 @@ pub enum WalletError {
         problem: std::io::Error,
     },
     /// A locator `remote:…` needs to know the signer.
-    #[error("the secret key of {alias} is at a remote signer: say which one with -R, or in TEZOS_SIGNER_HTTP_HOST")]
+    #[error(
+        "the secret key of {alias} is at a remote signer: say which one with -R, or in TEZOS_SIGNER_HTTP_HOST, TEZOS_SIGNER_TCP_HOST or TEZOS_SIGNER_UNIX_PATH"
+    )]
     NoRemoteSigner {
         /// The alias.
         alias: String,
@@ -113,7 +124,7 @@ pub enum WalletError {
         /// The alias.
         alias: String,
         /// What went wrong.
-        problem: RpcError,
+        problem: RemoteError,
     },
     /// The secret key cannot be read.
     #[error("the secret key of {alias} cannot be read: {problem}")]

@@ -6,7 +6,7 @@ use soru_tezos::sign::{EncryptedSecretKey, SecretKey, SecretKeyError};
 use serde::{Deserialize, Serialize};
 
 /// The locators that can be used.
-pub(super) const SCHEMES: &str = "unencrypted:…, encrypted:…, remote:…, http://… and https://…";
+pub(super) const SCHEMES: &str = "unencrypted:…, encrypted:…, remote:…, http://…, https://…, tcp://… and unix:…";
 
 /// Where a secret key is: `unencrypted:edsk…`, `encrypted:edesk…`, `remote:tz1…`, `http://…/tz1…` and others.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub(super) enum Place {
 pub(super) enum Unusable {
     /// Keys cannot be kept like this.
     Scheme,
+    /// The key is in a device that cannot be driven.
+    Ledger,
     /// The rest of the text is wrong; this says how, without repeating what may be a secret.
     Text(String),
 }
@@ -75,10 +77,15 @@ impl SecretKeyLocator {
                 other => Unusable::Text(other.to_string()),
             }),
             "remote" => Ok(Place::Remote { signer: None, address: address(rest.trim_start_matches('/'))? }),
-            "http" | "https" => match self.0.rsplit_once('/') {
+            "http" | "https" | "tcp" => match self.0.rsplit_once('/') {
                 Some((signer, last)) => Ok(Place::Remote { signer: Some(signer.to_owned()), address: address(last)? }),
                 None => Err(Unusable::Text("its locator is no address of a signer".to_owned())),
             },
+            "unix" => match self.0.split_once("?pkh=") {
+                Some((signer, last)) => Ok(Place::Remote { signer: Some(signer.to_owned()), address: address(last)? }),
+                None => Err(Unusable::Text("its locator does not end with ?pkh= and an address (tz1…)".to_owned())),
+            },
+            "ledger" => Err(Unusable::Ledger),
             _ => Err(Unusable::Scheme),
         }
     }

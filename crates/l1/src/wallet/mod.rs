@@ -11,7 +11,7 @@ pub use access::{Access, AskPassword};
 pub use aliases::{Aliases, Entity};
 pub use error::WalletError;
 pub use locator::SecretKeyLocator;
-pub use remote::RemoteSigner;
+pub use remote::{RemoteError, RemoteSigner, SocketError};
 pub use signer::{MemorySigner, Signer, SignerError};
 
 use locator::Place;

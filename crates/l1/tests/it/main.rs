@@ -7,4 +7,5 @@ mod heads;
 mod recorded_fees;
 mod rpc;
 mod signers;
+mod socket_signers;
 mod wallet;

@@ -125,11 +125,12 @@ async fn remote_signers_that_fail_are_named() {
     assert!(matches!(wallet.signer("dave").await, Err(WalletError::NoRemoteSigner { .. })));
     put("dave", format!("http://127.0.0.1:1/{address}"));
     assert!(matches!(wallet.signer("dave").await, Err(WalletError::Remote { .. })));
-    for locator in ["ledger://a-b-c-d/ed25519/0h", "tcp://localhost:7732/tz1", "unix:/tmp/s?pkh=tz1"] {
-        put("dave", locator.to_owned());
-        assert!(matches!(wallet.signer("dave").await, Err(WalletError::UnsupportedLocator { .. })), "{locator}");
-    }
-    for locator in ["http://nowhere", "remote:tz1nope", "https://host/path/"] {
+    put("dave", "gcpkms://project/key".to_owned());
+    assert!(matches!(wallet.signer("dave").await, Err(WalletError::UnsupportedLocator { .. })));
+    put("dave", "ledger://a-b-c-d/ed25519/0h".to_owned());
+    assert!(matches!(wallet.signer("dave").await, Err(WalletError::Ledger { .. })));
+    for locator in ["http://nowhere", "remote:tz1nope", "https://host/path/", "tcp://localhost:7732/tz1", "unix:/tmp/s"]
+    {
         put("dave", locator.to_owned());
         assert!(matches!(wallet.signer("dave").await, Err(WalletError::BadSecretKey { .. })), "{locator}");
     }
