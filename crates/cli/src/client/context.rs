@@ -103,7 +103,11 @@ fn signer_of_environment() -> Option<String> {
         let port = std::env::var(format!("{prefix}_PORT")).unwrap_or_else(|_| port.to_owned());
         Some(format!("{scheme}://{host}:{port}"))
     };
-    address("http", "TEZOS_SIGNER_HTTP", "6732").or_else(|| address("https", "TEZOS_SIGNER_HTTPS", "443"))
+    let socket = std::env::var("TEZOS_SIGNER_UNIX_PATH").ok().map(|path| format!("unix:{path}"));
+    socket
+        .or_else(|| address("tcp", "TEZOS_SIGNER_TCP", "7732"))
+        .or_else(|| address("http", "TEZOS_SIGNER_HTTP", "6732"))
+        .or_else(|| address("https", "TEZOS_SIGNER_HTTPS", "443"))
 }
 
 impl Context {

@@ -32,6 +32,13 @@ pub fn commands() -> Vec<Command> {
         }),
         Command::new(
             GROUP,
+            "list connected ledgers",
+            &[],
+            "List the Ledger devices that can be used: none, octez-signer drives them.",
+            |i| Box::pin(ledgers(i)),
+        ),
+        Command::new(
+            GROUP,
             "show address <name>",
             &[SHOW_SECRET],
             "Show the keys associated with an implicit account.",
@@ -131,6 +138,14 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         };
         println!("{}: {}{keys}", known.alias, known.address);
     }
+    Ok(())
+}
+
+async fn ledgers(_: Invocation) -> Result<(), CliError> {
+    println!(
+        "No Ledger device can be driven by this program. Let octez-signer drive it, and import its keys from there \
+         (tcp://host:port/tz1…, unix:/path?pkh=tz1… or http://…)."
+    );
     Ok(())
 }
 

@@ -16,6 +16,7 @@ pub mod options;
 mod password;
 mod receipt;
 mod rollups;
+mod rpc_tree;
 mod script_errors;
 mod scripts;
 mod services;

@@ -10,7 +10,7 @@ pub const REMOTE_SIGNER: Opt = Opt::value(
     "remote-signer",
     Some('R'),
     "uri",
-    "signer of keys kept as remote:tz… (default: TEZOS_SIGNER_HTTP_HOST and _PORT, TEZOS_SIGNER_HTTPS_HOST and _PORT)",
+    "signer of keys kept as remote:tz…: http://…, https://…, tcp://host:port or unix:/path (default: TEZOS_SIGNER_UNIX_PATH, or _HOST and _PORT of TEZOS_SIGNER_TCP, TEZOS_SIGNER_HTTP, TEZOS_SIGNER_HTTPS)",
 );
 
 /// Options of every client command.

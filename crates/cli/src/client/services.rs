@@ -2,6 +2,7 @@
 //! read the node's OpenAPI document, which our sandbox serves at `/openapi.json`.
 
 use super::context::{Context, rpc_failed};
+use super::rpc_tree::{self, Tree};
 use crate::grammar::{CliError, Command, Invocation};
 use serde_json::{Map, Value, json};
 use soru_tezos::json::pretty;
@@ -75,32 +76,49 @@ fn paths(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
     paths.filter_map(|(path, operations)| Some((path, operations.as_object()?)))
 }
 
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+/// The methods, in the order in which they are listed.
+const METHODS: [&str; 5] = ["get", "post", "delete", "put", "patch"];
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
     let document = document(&context).await?;
     let prefix = parts(invocation.param("url"));
-    let mut lines = Vec::new();
+    let mut tree = Tree::default();
     for (path, operations) in paths(&document) {
         let template = parts(path);
         if template.len() < prefix.len() || !fits(&template, &prefix) {
             continue;
         }
-        // as far as the user named the parameters, as they were named
-        let named = prefix.iter().copied().chain(template.iter().skip(prefix.len()).copied());
-        let shown: Vec<String> = named.map(|part| part.replace('{', "<").replace('}', ">")).collect();
         for method in METHODS.iter().filter(|method| operations.contains_key(**method)) {
             let summary = operations[*method]["summary"].as_str().unwrap_or_default();
-            lines.push(format!("  - {} /{}\n      {summary}", method.to_uppercase(), shown.join("/")));
+            tree.add(&template[prefix.len()..], &method.to_uppercase(), summary);
         }
     }
-    if lines.is_empty() {
+    if tree.is_empty() {
         return Err(CliError::failed("No service found at this URL"));
     }
-    lines.sort();
-    println!("\nAvailable services:\n\n{}\n", lines.join("\n"));
+    let (services, arguments) = rpc_tree::render(&tree, &prefix);
+    println!("\nAvailable services:\n  \n{services}");
+    if !arguments.is_empty() {
+        let mut rows = String::new();
+        for name in &arguments {
+            rows += &format!("  <{name}>\n");
+            rpc_tree::paragraph(&mut rows, &parameter_doc(&document, name), 6);
+        }
+        println!("\nDynamic parameter description:\n  \n{rows}");
+    }
     Ok(())
+}
+
+/// What a document says about a parameter of paths.
+fn parameter_doc(document: &Value, name: &str) -> String {
+    let mut all = paths(document).filter_map(|(_, operations)| operations.get("parameters")?.as_array()).flatten();
+    let parameter = all.find(|parameter| parameter["name"] == name).unwrap_or(&Value::Null);
+    match (parameter["description"].as_str(), parameter["example"].as_str()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(example)) => format!("for example {example}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Schemas of what a service takes, if it takes anything, and answers.
@@ -113,7 +131,7 @@ async fn service(invocation: &Invocation) -> Result<Service, CliError> {
     let method = invocation.read_param("HTTP method", |text| {
         let method = text.to_lowercase();
         let known = METHODS.contains(&method.as_str());
-        known.then_some(method).ok_or("give one of GET, POST, PUT, PATCH, DELETE")
+        known.then_some(method).ok_or("give one of GET, POST, DELETE, PUT, PATCH")
     })?;
     let context = Context::new(invocation)?;
     let document = document(&context).await?;

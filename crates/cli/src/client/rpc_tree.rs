@@ -1,0 +1,186 @@
+//! The tree of a node's services, as the reference's client lays it out (`rpc list`): what has few branches is written on one
+//! line, the rest in groups.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Columns of a paragraph.
+const WIDTH: usize = 77;
+
+/// A node of the tree of paths.
+#[derive(Default)]
+pub struct Tree {
+    /// Methods that the path itself answers to, with what they do.
+    services: Vec<(String, String)>,
+    children: BTreeMap<String, Tree>,
+    argument: Option<(String, Box<Tree>)>,
+}
+
+impl Tree {
+    /// Adds a service under the parts of its path; a part in braces stands for any one.
+    pub fn add(&mut self, parts: &[&str], method: &str, doc: &str) {
+        match parts.split_first() {
+            None => self.services.push((method.to_owned(), doc.to_owned())),
+            Some((first, rest)) => self.child(first).add(rest, method, doc),
+        }
+    }
+
+    fn child(&mut self, part: &str) -> &mut Tree {
+        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) => &mut self.argument.get_or_insert_with(|| (name.to_owned(), Box::default())).1,
+            None => self.children.entry(part.to_owned()).or_default(),
+        }
+    }
+
+    /// Number of services.
+    fn count(&self) -> usize {
+        let below = self.children.values().chain(self.argument.iter().map(|(_, tree)| &**tree));
+        self.services.len() + below.map(Tree::count).sum::<usize>()
+    }
+
+    /// Whether there is no service at all.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+}
+
+/// The text of a tree below a path, indented by two, with the names of the arguments met, the last one first.
+pub fn render(tree: &Tree, path: &[&str]) -> (String, Vec<String>) {
+    let mut printer = Printer { out: String::new(), arguments: Vec::new() };
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    printer.tree(tree, &path, &path, 2);
+    printer.arguments.reverse();
+    (printer.out, printer.arguments)
+}
+
+struct Printer {
+    out: String,
+    arguments: Vec<String>,
+}
+
+impl Printer {
+    /// Prints a tree whose whole path is `whole`; `path` is what its group does not say yet.
+    fn tree(&mut self, tree: &Tree, path: &[String], whole: &[String], indent: usize) {
+        let grow = |path: &[String], part: &str| [path, &[part.to_owned()]].concat();
+        if let (Some((name, below)), true) = (&tree.argument, tree.children.is_empty()) {
+            self.services(tree, whole, indent);
+            self.argument(name);
+            let part = format!("<{name}>");
+            return self.tree(below, &grow(path, &part), &grow(whole, &part), indent);
+        }
+        if let (1, true, None) = (tree.children.len(), tree.services.is_empty(), &tree.argument) {
+            if let Some((part, below)) = tree.children.first_key_value() {
+                return self.tree(below, &grow(path, part), &grow(whole, part), indent);
+            }
+        }
+        let grouped = !tree.children.is_empty() && tree.count() >= 3 && !path.is_empty();
+        let (path, indent) = if grouped {
+            let _ = writeln!(self.out, "{:indent$}+ {}/", "", path.join("/"));
+            (&[][..], indent + 2)
+        } else {
+            (path, indent)
+        };
+        self.services(tree, whole, indent);
+        for (part, below) in &tree.children {
+            self.tree(below, &grow(path, part), &grow(whole, part), indent);
+        }
+        if let Some((name, below)) = &tree.argument {
+            self.argument(name);
+            let part = format!("<{name}>");
+            self.tree(below, &grow(path, &part), &grow(whole, &part), indent);
+        }
+    }
+
+    fn services(&mut self, tree: &Tree, whole: &[String], indent: usize) {
+        for (method, doc) in &tree.services {
+            let _ = writeln!(self.out, "{:indent$}- {method} /{}", "", whole.join("/"));
+            paragraph(&mut self.out, doc, indent + 4);
+        }
+    }
+
+    fn argument(&mut self, name: &str) {
+        if !self.arguments.iter().any(|known| known == name) {
+            self.arguments.push(name.to_owned());
+        }
+    }
+}
+
+/// The words of a text in lines; each word that does not end a line is followed by a blank, the last one too.
+pub fn paragraph(out: &mut String, text: &str, indent: usize) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let size = word.chars().count();
+        match column {
+            0 => {}
+            _ if column + 1 + size > WIDTH => {
+                out.push('\n');
+                column = 0;
+            }
+            _ => {
+                out.push(' ');
+                column += 1;
+            }
+        }
+        if column == 0 {
+            let _ = write!(out, "{:indent$}", "");
+            column = indent;
+        }
+        out.push_str(word);
+        column += size;
+    }
+    if column > 0 {
+        out.push_str(" \n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_branches_stand_on_one_line_and_many_in_groups() {
+        let mut tree = Tree::default();
+        let rows: [(&str, &[&str]); 7] = [
+            ("GET", &["all"]),
+            ("GET", &["all", "inbox"]),
+            ("GET", &["one", "{address}", "kind"]),
+            ("GET", &["one", "{address}", "staker", "{pkh}", "games"]),
+            ("GET", &["one", "{address}", "staker", "{pkh}", "index"]),
+            ("GET", &["one", "{address}", "staker", "{pkh}", "moves"]),
+            ("POST", &["one", "{address}", "level", "{n}", "x"]),
+        ];
+        for (method, path) in rows {
+            tree.add(path, method, "Some words");
+        }
+        let (text, arguments) = render(&tree, &["root"]);
+        let wanted = "  + root/
+    - GET /root/all
+        Some words \n    - GET /root/all/inbox
+        Some words \n    + one/<address>/
+      - GET /root/one/<address>/kind
+          Some words \n      - POST /root/one/<address>/level/<n>/x
+          Some words \n      + staker/<pkh>/
+        - GET /root/one/<address>/staker/<pkh>/games
+            Some words \n        - GET /root/one/<address>/staker/<pkh>/index
+            Some words \n        - GET /root/one/<address>/staker/<pkh>/moves
+            Some words \n";
+        assert_eq!(text, wanted);
+        assert_eq!(arguments, ["pkh", "n", "address"]);
+    }
+
+    #[test]
+    fn paragraphs_break_where_the_reference_breaks_them() {
+        let mut out = String::new();
+        let text = "Access the smart rollup's balance of ticket with specified ticketer, content type, and content.";
+        paragraph(&mut out, text, 10);
+        let wanted = "          Access the smart rollup's balance of ticket with specified\n          ticketer, content type, and content. \n";
+        assert_eq!(out, wanted);
+        out.clear();
+        paragraph(
+            &mut out,
+            "Whitelist for private smart rollups. If the output is None then the rollup is public.",
+            10,
+        );
+        assert_eq!(out.lines().next().unwrap().len(), 77);
+    }
+}
