@@ -257,3 +257,68 @@ fn only_field(json: &Value) -> Result<(&str, &Value), String> {
         _ => Err("an object with one field is wanted".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_node_goes_both_ways() {
+        let hash = NodeHash([7; 32]);
+        let leaf = |step: &str| (Step::from(step), ProofTree::Value(Bytes::from_static(&[1, 2])));
+        let inodes = [
+            InodeProof::Blinded(hash),
+            InodeProof::Values(vec![leaf("a")]),
+            InodeProof::Tree { length: 3, children: [None, Some(Box::new(InodeProof::Blinded(hash)))] },
+            InodeProof::Extender { length: 4, segment: vec![true; 8], inner: Box::new(InodeProof::Blinded(hash)) },
+        ];
+        let mut entries = vec![
+            leaf("b"),
+            (Step::from("c"), ProofTree::BlindedValue(hash)),
+            (Step::from("d"), ProofTree::BlindedNode(hash)),
+        ];
+        for inode in inodes {
+            let children = [Some(Box::new(inode.clone())), None];
+            entries.push((Step::from("e"), ProofTree::Inode { length: 300, children }));
+            let segment = vec![true, false, false];
+            entries.push((Step::from("f"), ProofTree::Extender { length: 9, segment, inner: Box::new(inode) }));
+        }
+        let proof = Proof {
+            version: 2,
+            before_kind: Kind::Directory,
+            before: hash,
+            after_kind: Kind::Leaf,
+            after: hash,
+            state: ProofTree::Node(entries),
+        };
+        assert_eq!(proof_of(&proof_json(&proof)), Ok(proof));
+    }
+
+    #[test]
+    fn trees_look_as_the_reference_nests_its_cases() {
+        let segment = vec![true, false, false];
+        let inner = Box::new(InodeProof::Values(Vec::new()));
+        let shown = tree_json(&ProofTree::Extender { length: 9, segment, inner }).to_string();
+        let inode = r#"{"other_inode_trees":{"inode_values":[]}}"#;
+        let wanted = format!(r#"{{"length":"9","segment":"90","proof":{inode}}}"#);
+        assert_eq!(shown, format!(r#"{{"other_trees":{{"other_trees":{{"extender":{wanted}}}}}}}"#));
+        let none = r#"{"other_inode_trees":{"other_inode_trees":{"none":{}}}}"#;
+        assert_eq!(inode_json(None).to_string(), none);
+    }
+
+    #[test]
+    fn what_is_no_proof_is_told() {
+        for (json, wanted) in [
+            (json!([]), "an object is wanted"),
+            (json!({"inode": 1, "node": 2}), "an object with one field is wanted"),
+            (json!({"twig": 1}), "'twig' is no kind of tree here"),
+            (json!({"other_trees": {"node": [["61"]]}}), "an entry is a pair of step and tree"),
+            (json!({"inode": {"length": "x", "proofs": [1, 2]}}), "'x' is not a length"),
+            (json!({"inode": {"length": "1", "proofs": [1]}}), "a fork has two proofs"),
+            (json!({"other_trees": {"other_trees": {"extender": {"segment": "8000"}}}}), "a segment ends with a one"),
+        ] {
+            let refused = tree_of(&json).unwrap_err();
+            assert!(refused.contains(wanted), "{json}: {refused}");
+        }
+    }
+}
