@@ -101,7 +101,9 @@ const SMART_ROLLUP: u8 = 3;
 fn padded(reader: &mut Reader<'_>, what: &'static str) -> Decoded<[u8; 20]> {
     let hash = reader.array(what)?;
     let at = reader.clone();
-    match reader.byte(what)? {
+    let padding = reader.byte(what)?;
+    reader.note_name("padding", "\"\\000\"");
+    match padding {
         0 => Ok(hash),
         _ => Err(at.error(what, Problem::Other("the padding byte is not zero"))),
     }
@@ -127,8 +129,15 @@ impl Decode for Contract {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
         match reader.byte("contract")? {
-            IMPLICIT => PublicKeyHash::decode(reader).map(Contract::Implicit),
-            ORIGINATED => padded(reader, "contract").map(|hash| Contract::Originated(ContractHash(hash))),
+            IMPLICIT => {
+                reader.case("Implicit");
+                PublicKeyHash::decode(reader).map(Contract::Implicit)
+            }
+            ORIGINATED => {
+                reader.case("Originated");
+                let hash = reader.field("Contract_hash", |reader| padded(reader, "contract"))?;
+                Ok(Contract::Originated(ContractHash(hash)))
+            }
             other => Err(at.error("contract", Problem::Tag(other))),
         }
     }
@@ -163,7 +172,10 @@ impl Decode for Destination {
         match reader.peek().first() {
             Some(&SMART_ROLLUP) => {
                 reader.byte("destination")?;
-                padded(reader, "destination").map(|hash| Destination::SmartRollup(SmartRollupAddress(hash)))
+                reader.case("Smart_rollup");
+                reader
+                    .field("smart_rollup_address", |reader| padded(reader, "destination"))
+                    .map(|hash| Destination::SmartRollup(SmartRollupAddress(hash)))
             }
             _ => Contract::decode(reader).map(Destination::Contract),
         }
@@ -240,7 +252,9 @@ impl Entrypoint {
     /// Reads the form of [`Entrypoint::encode_simple`].
     pub fn decode_simple(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Self::from_bytes_named(&at, reader.dynamic("entrypoint")?)
+        let name = reader.dynamic("entrypoint")?;
+        reader.note_text(name);
+        Self::from_bytes_named(&at, name)
     }
 }
 
@@ -281,12 +295,18 @@ impl Decode for Entrypoint {
         let at = reader.clone();
         match reader.byte("entrypoint")? {
             LONG_TAG => {
+                reader.case("named");
                 let length = reader.byte("entrypoint")?;
+                reader.note_name("dynamic length", length);
                 let name = reader.take(usize::from(length), "entrypoint")?;
+                reader.note_text(name);
                 Self::from_bytes_named(&at, name)
             }
             tag => match SHORT.get(usize::from(tag)) {
-                Some(name) => Ok(Entrypoint((*name).to_owned())),
+                Some(name) => {
+                    reader.case(name);
+                    Ok(Entrypoint((*name).to_owned()))
+                }
                 None => Err(at.error("entrypoint", Problem::Tag(tag))),
             },
         }

@@ -6,10 +6,11 @@ use crate::codec::{Decode, Decoded, Encode, Reader};
 use std::fmt;
 use std::str::FromStr;
 
-/// Declares a hash kind: a newtype over its bytes with binary, text and JSON forms.
+/// Declares a hash kind: a newtype over its bytes with binary, text and JSON forms. After what is wanted in messages may come
+/// the name that traces give it.
 #[macro_export]
 macro_rules! base58_bytes {
-    ($(#[$doc:meta])* $name:ident, $size:literal, $prefix:expr, $wanted:literal) => {
+    ($(#[$doc:meta])* $name:ident, $size:literal, $prefix:expr, $wanted:literal $(, $called:literal)?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub [u8; $size]);
@@ -43,7 +44,9 @@ macro_rules! base58_bytes {
         }
         impl $crate::codec::Decode for $name {
             fn decode(reader: &mut $crate::codec::Reader<'_>) -> $crate::codec::Decoded<Self> {
-                Ok($name(reader.array($wanted)?))
+                // the reference's name, where it differs from ours
+                let called = [$wanted $(, $called)?];
+                reader.field(called[called.len() - 1], |reader| reader.array($wanted)).map($name)
             }
         }
         $crate::json_as_text!($name);
@@ -70,79 +73,79 @@ macro_rules! json_as_text {
 
 base58_bytes!(
     /// Hash of a block: BLAKE2b-256 of its whole header.
-    BlockHash, 32, [1, 52], "block hash (B…)"
+    BlockHash, 32, [1, 52], "block hash (B…)", "block_hash"
 );
 base58_bytes!(
     /// Hash of a signed operation: BLAKE2b-256 of its bytes.
-    OperationHash, 32, [5, 116], "operation hash (o…)"
+    OperationHash, 32, [5, 116], "operation hash (o…)", "Operation_hash"
 );
 base58_bytes!(
     /// Merkle root of the operations of one validation pass.
-    OperationListHash, 32, [133, 233], "operation list hash (Lo…)"
+    OperationListHash, 32, [133, 233], "operation list hash (Lo…)", "Operation_list_hash"
 );
 base58_bytes!(
     /// Merkle root of the operation lists of a block.
-    OperationListListHash, 32, [29, 159, 109], "operation list list hash (LLo…)"
+    OperationListListHash, 32, [29, 159, 109], "operation list list hash (LLo…)", "Operation_list_list_hash"
 );
 base58_bytes!(
     /// Hash of a layer 1 context, or of a rollup state printed as one.
-    ContextHash, 32, [79, 199], "context hash (Co…)"
+    ContextHash, 32, [79, 199], "context hash (Co…)", "Context_hash"
 );
 base58_bytes!(
     /// Hash that names a protocol.
-    ProtocolHash, 32, [2, 170], "protocol hash (P…)"
+    ProtocolHash, 32, [2, 170], "protocol hash (P…)", "Protocol_hash"
 );
 base58_bytes!(
     /// A chain: the first four bytes of the hash of its genesis block's hash.
-    ChainId, 4, [87, 82, 0], "chain id (Net…)"
+    ChainId, 4, [87, 82, 0], "chain id (Net…)", "Chain_id"
 );
 base58_bytes!(
     /// Hash of a block's payload (`spec/protocol.md` §1).
-    BlockPayloadHash, 32, [1, 106, 242], "block payload hash (vh…)"
+    BlockPayloadHash, 32, [1, 106, 242], "block payload hash (vh…)", "value_hash"
 );
 base58_bytes!(
     /// Hash of a packed Michelson value: the key of big maps.
-    ScriptExprHash, 32, [13, 44, 64, 27], "script expression hash (expr…)"
+    ScriptExprHash, 32, [13, 44, 64, 27], "script expression hash (expr…)", "script_expr"
 );
 base58_bytes!(
     /// Hash of a seed nonce.
-    NonceHash, 32, [69, 220, 169], "nonce hash (nce…)"
+    NonceHash, 32, [69, 220, 169], "nonce hash (nce…)", "cycle_nonce"
 );
 base58_bytes!(
     /// Address of an originated contract.
-    ContractHash, 20, [2, 90, 121], "contract address (KT1…)"
+    ContractHash, 20, [2, 90, 121], "contract address (KT1…)", "Contract_hash"
 );
 base58_bytes!(
     /// Address of a smart rollup.
-    SmartRollupAddress, 20, [6, 124, 117], "smart rollup address (sr1…)"
+    SmartRollupAddress, 20, [6, 124, 117], "smart rollup address (sr1…)", "smart_rollup_address"
 );
 base58_bytes!(
     /// Hash of a commitment.
-    CommitmentHash, 32, [17, 165, 134, 138], "commitment hash (src1…)"
+    CommitmentHash, 32, [17, 165, 134, 138], "commitment hash (src1…)", "smart_rollup_commitment_hash"
 );
 base58_bytes!(
     /// Hash of a rollup's state: the Merkle root of its PVM.
-    StateHash, 32, [17, 165, 235, 240], "smart rollup state hash (srs1…)"
+    StateHash, 32, [17, 165, 235, 240], "smart rollup state hash (srs1…)", "smart_rollup_state_hash"
 );
 base58_bytes!(
     /// Hash of an inbox: of the newest cell of its history.
-    InboxHash, 32, [3, 255, 138, 145, 110], "inbox hash (srib1…)"
+    InboxHash, 32, [3, 255, 138, 145, 110], "inbox hash (srib1…)", "smart_rollup_inbox_hash"
 );
 base58_bytes!(
     /// Hash of the newest cell of a level's messages: the level's witness.
-    PayloadHashesHash, 32, [3, 255, 138, 145, 140], "merkelized payload hashes hash (srib2…)"
+    PayloadHashesHash, 32, [3, 255, 138, 145, 140], "merkelized payload hashes hash (srib2…)", "smart_rollup_merkelized_payload_hashes_hash"
 );
 base58_bytes!(
     /// Hash of a serialized inbox message.
-    InboxMessageHash, 32, [3, 255, 138, 145, 170], "inbox message hash (srib3…)"
+    InboxMessageHash, 32, [3, 255, 138, 145, 170], "inbox message hash (srib3…)", "Smart_rollup_serialized_message_hash"
 );
 base58_bytes!(
     /// BLAKE2b-256 of revealed data, without its scheme byte.
-    RevealDataHash, 32, [230, 206, 128, 200, 196], "reveal data hash (scrrh1…)"
+    RevealDataHash, 32, [230, 206, 128, 200, 196], "reveal data hash (scrrh1…)", "Smart_rollup_reveal_data_blake2b_hash"
 );
 base58_bytes!(
     /// Id of a message in a rollup node's batcher.
-    L2MessageId, 32, [3, 250, 179, 247, 196], "message id (scmsg…)"
+    L2MessageId, 32, [3, 250, 179, 247, 196], "message id (scmsg…)", "Message_id"
 );
 
 impl BlockHash {
@@ -276,11 +279,15 @@ impl Encode for RevealHash {
 impl Decode for RevealHash {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        let bytes: [u8; 33] = reader.array("reveal hash")?;
-        if bytes[0] != 0 {
-            return Err(at.error("reveal hash", crate::codec::Problem::Tag(bytes[0])));
+        match reader.byte("reveal hash")? {
+            0 => {
+                reader.case("Reveal_data_hash_v0");
+                let mut bytes = [0; 33];
+                bytes[1..].copy_from_slice(&RevealDataHash::decode(reader)?.0);
+                Ok(RevealHash(bytes))
+            }
+            scheme => Err(at.error("reveal hash", crate::codec::Problem::Tag(scheme))),
         }
-        Ok(RevealHash(bytes))
     }
 }
 

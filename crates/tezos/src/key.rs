@@ -31,6 +31,17 @@ impl Scheme {
         Scheme::ALL.get(usize::from(tag)).copied().ok_or_else(|| at.error("signature scheme", Problem::Tag(tag)))
     }
 
+    /// The names of the scheme's case, key hashes and keys, in traces.
+    fn called(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Scheme::Ed25519 => ("Ed25519", "Ed25519.Public_key_hash", "Ed25519.Public_key"),
+            Scheme::Secp256k1 => ("Secp256k1", "Secp256k1.Public_key_hash", "Secp256k1.Public_key"),
+            Scheme::P256 => ("P256", "P256.Public_key_hash", "P256.Public_key"),
+            Scheme::Bls => ("Bls", "Bls12_381.Public_key_hash", "Bls12_381.Public_key"),
+            Scheme::MlDsa44 => ("Mldsa44", "ML_DSA_44.Public_key_hash", "ML_DSA_44.Public_key"),
+        }
+    }
+
     fn hash_prefix(self) -> &'static [u8] {
         match self {
             Scheme::Ed25519 => &[6, 161, 159],
@@ -102,7 +113,10 @@ impl Decode for PublicKeyHash {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
         let scheme = Scheme::from_tag(&at, reader.byte("public key hash")?)?;
-        Ok(PublicKeyHash { scheme, hash: reader.array("public key hash")? })
+        let (case, name, _) = scheme.called();
+        reader.case(case);
+        let hash = reader.field(name, |reader| reader.array("public key hash"))?;
+        Ok(PublicKeyHash { scheme, hash })
     }
 }
 
@@ -187,7 +201,10 @@ impl Decode for PublicKey {
         let tag = reader.byte("public key")?;
         let scheme = Scheme::from_tag(&at, tag)?;
         let (_, length) = scheme.key_form().ok_or_else(|| at.error("public key", Problem::Tag(tag)))?;
-        Ok(PublicKey { scheme, bytes: reader.take(length, "public key")?.to_vec() })
+        let (case, _, name) = scheme.called();
+        reader.case(case);
+        let bytes = reader.field(name, |reader| reader.take(length, "public key"))?;
+        Ok(PublicKey { scheme, bytes: bytes.to_vec() })
     }
 }
 

@@ -87,11 +87,12 @@ fn put_annots(out: &mut Vec<u8>, annots: &[String]) {
 fn text(reader: &mut Reader<'_>, what: &'static str) -> Decoded<String> {
     let at = reader.clone();
     let bytes = reader.dynamic(what)?;
+    reader.note_text(bytes);
     String::from_utf8(bytes.to_vec()).map_err(|_| at.error(what, Problem::Other("not UTF-8 text")))
 }
 
 fn annots(reader: &mut Reader<'_>) -> Decoded<Vec<String>> {
-    let text = text(reader, "annotations")?;
+    let text = reader.field("annots", |reader| text(reader, "annotations"))?;
     Ok(if text.is_empty() { Vec::new() } else { text.split(' ').map(str::to_owned).collect() })
 }
 
@@ -134,28 +135,63 @@ impl Encode for Micheline {
 
 impl Decode for Micheline {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        const WHAT: &str = "Micheline";
-        let at = reader.clone();
-        match reader.byte(WHAT)? {
-            tag::INT => Z::decode(reader).map(Micheline::Int),
-            tag::STRING => text(reader, "Micheline string").map(Micheline::String),
-            tag::SEQ => reader.list("Micheline sequence", Micheline::decode).map(Micheline::Seq),
-            tag::BYTES => Ok(Micheline::Bytes(reader.dynamic("Micheline bytes")?.to_vec())),
-            tag @ tag::PRIM..=tag::GENERIC => {
-                let code = reader.byte(WHAT)?;
-                let prim = Prim::from_code(code).ok_or_else(|| at.error("Michelson primitive", Problem::Tag(code)))?;
-                let (args, annotated) = if tag == tag::GENERIC {
-                    (reader.list("arguments", Micheline::decode)?, true)
-                } else {
-                    let count = (tag - tag::PRIM) / 2;
-                    let args = reader.nested(WHAT, |inner| (0..count).map(|_| Micheline::decode(inner)).collect())?;
-                    (args, (tag - tag::PRIM) % 2 == 1)
-                };
-                let annots = if annotated { annots(reader)? } else { Vec::new() };
-                Ok(Micheline::Prim(Box::new(PrimApp { prim, args, annots })))
-            }
-            other => Err(at.error(WHAT, Problem::Tag(other))),
+        reader.described_by_protocol("micheline.{}michelson_v1.expression", expression)
+    }
+}
+
+/// The titles of the cases with a primitive, by their tags from [`tag::PRIM`] on.
+const PRIM_CASES: [&str; 7] = [
+    "Prim__no_args__no_annots",
+    "Prim__no_args__some_annots",
+    "Prim__1_arg__no_annots",
+    "Prim__1_arg__some_annots",
+    "Prim__2_args__no_annots",
+    "Prim__2_args__some_annots",
+    "Prim__generic",
+];
+
+fn expression(reader: &mut Reader<'_>) -> Decoded<Micheline> {
+    const WHAT: &str = "Micheline";
+    let at = reader.clone();
+    let tag = reader.byte(WHAT)?;
+    reader.case(match tag {
+        tag::INT => "Int",
+        tag::STRING => "String",
+        tag::SEQ => "Sequence",
+        tag::BYTES => "Bytes",
+        tag => PRIM_CASES.get(usize::from(tag.wrapping_sub(tag::PRIM))).copied().unwrap_or_default(),
+    });
+    match tag {
+        tag::INT => reader.field("int", Z::decode).map(Micheline::Int),
+        tag::STRING => reader.field("string", |reader| text(reader, "Micheline string")).map(Micheline::String),
+        tag::SEQ => reader.list("Micheline sequence", Micheline::decode).map(Micheline::Seq),
+        tag::BYTES => {
+            let bytes = reader.field("bytes", |reader| reader.dynamic("Micheline bytes"))?;
+            Ok(Micheline::Bytes(bytes.to_vec()))
         }
+        tag @ tag::PRIM..=tag::GENERIC => {
+            let code = reader.field("prim", |reader| {
+                reader.described_by_protocol("{}michelson.v1.primitives", |reader| {
+                    let code = reader.byte(WHAT)?;
+                    reader.note("enum", code);
+                    Ok(code)
+                })
+            })?;
+            let prim = Prim::from_code(code).ok_or_else(|| at.error("Michelson primitive", Problem::Tag(code)))?;
+            let (args, annotated) = if tag == tag::GENERIC {
+                (reader.field("args", |reader| reader.list("arguments", Micheline::decode))?, true)
+            } else {
+                let count = (tag - tag::PRIM) / 2;
+                let names: &[&str] = if count == 2 { &["arg1", "arg2"] } else { &["arg"] };
+                let arguments = names.iter().take(usize::from(count));
+                let args = reader
+                    .nested(WHAT, |inner| arguments.map(|name| inner.field(name, Micheline::decode)).collect())?;
+                (args, (tag - tag::PRIM) % 2 == 1)
+            };
+            let annots = if annotated { annots(reader)? } else { Vec::new() };
+            Ok(Micheline::Prim(Box::new(PrimApp { prim, args, annots })))
+        }
+        other => Err(at.error(WHAT, Problem::Tag(other))),
     }
 }
 

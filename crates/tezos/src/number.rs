@@ -46,7 +46,9 @@ fn groups<'a>(reader: &mut Reader<'a>, what: &'static str) -> Decoded<&'a [u8]> 
 /// Reads a natural of any size.
 pub fn natural(reader: &mut Reader<'_>, what: &'static str) -> Decoded<BigUint> {
     let digits: Vec<u8> = groups(reader, what)?.iter().map(|byte| byte & 0x7f).collect();
-    Ok(BigUint::from_radix_le(&digits, 128).unwrap_or_default())
+    let value = BigUint::from_radix_le(&digits, 128).unwrap_or_default();
+    reader.note("N", &value);
+    Ok(value)
 }
 
 /// Reads a natural that must fit 64 bits.
@@ -59,6 +61,7 @@ pub fn natural_u64(reader: &mut Reader<'_>, what: &'static str) -> Decoded<u64> 
             u32::try_from(index * 7).ok().and_then(|shift| group.checked_shl(shift).filter(|s| s >> shift == group));
         value |= shifted.ok_or_else(|| at.error(what, Problem::Number))?;
     }
+    reader.note("N", value);
     Ok(value)
 }
 
@@ -153,7 +156,9 @@ impl Decode for Z {
         let high = BigUint::from_radix_le(&digits, 128).unwrap_or_default();
         let magnitude = (high << 6u8) + BigUint::from(first & 0x3f);
         let sign = if first & 0x40 == 0 { Sign::Plus } else { Sign::Minus };
-        Ok(Z(BigInt::from_biguint(sign, magnitude)))
+        let value = Z(BigInt::from_biguint(sign, magnitude));
+        reader.note("Z", &value);
+        Ok(value)
     }
 }
 

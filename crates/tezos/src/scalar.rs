@@ -68,7 +68,7 @@ impl ScalarError {
 }
 
 macro_rules! decimal_u64 {
-    ($(#[$doc:meta])* $name:ident, $max:expr, $wanted:literal) => {
+    ($(#[$doc:meta])* $name:ident, $max:expr, $wanted:literal, $id:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(pub u64);
@@ -86,7 +86,10 @@ macro_rules! decimal_u64 {
         impl Decode for $name {
             fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
                 let at = reader.clone();
-                match natural_u64(reader, $wanted)? {
+                let read = |reader: &mut Reader<'_>| natural_u64(reader, $wanted);
+                // a type with a name of its own, or a mere number
+                let value = if $id.is_empty() { read(reader) } else { reader.described_by_protocol($id, read) };
+                match value? {
                     value if value <= $max => Ok($name(value)),
                     _ => Err(at.error($wanted, Problem::Number)),
                 }
@@ -108,16 +111,16 @@ macro_rules! decimal_u64 {
 
 decimal_u64!(
     /// An amount in mutez (millionths of a tez). A decimal string in JSON, a natural in binary, below 2⁶³.
-    Mutez, i64::MAX as u64, "an amount in mutez"
+    Mutez, i64::MAX as u64, "an amount in mutez", "{}mutez"
 );
 decimal_u64!(
     /// A natural that fits 64 bits: counters, gas and storage limits. A decimal string in JSON, a natural in binary.
-    Nat, u64::MAX, "a natural number"
+    Nat, u64::MAX, "a natural number below 2^64", ""
 );
 
 decimal_u64!(
     /// Gas in thousandths of a unit. A decimal string in JSON.
-    Milligas, u64::MAX, "an amount of gas"
+    Milligas, u64::MAX, "an amount of gas", ""
 );
 
 impl Milligas {
@@ -219,7 +222,7 @@ impl Encode for Timestamp {
 
 impl Decode for Timestamp {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        i64::decode(reader).map(Timestamp)
+        reader.described("timestamp.protocol", i64::decode).map(Timestamp)
     }
 }
 

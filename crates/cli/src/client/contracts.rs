@@ -1,7 +1,7 @@
 //! Commands on accounts and contracts: balances, transfers, calls, originations (`spec/node.md` §10.3).
 
 use super::context::{Context, rpc_failed};
-use super::literal::{data, script};
+use super::literal::Source;
 use super::operate;
 use super::options::{FORCE, OPERATION};
 use super::receipt::TEZ;
@@ -136,11 +136,16 @@ async fn originate(invocation: Invocation) -> Result<(), CliError> {
     check_new::<Contracts>(&context, &invocation, &alias, "contract")?;
     let balance = invocation.read_param("qty", Mutez::parse_tez)?;
     let signer = context.signer(&invocation, "src").await?;
-    let code = invocation.read_param("prg", script)?;
-    let storage = invocation.read_option("init", data)?.unwrap_or_else(Micheline::unit);
+    let code = invocation.read_param("prg", Source::script)?;
+    let storage = invocation.read_option("init", Source::data)?;
     let delegate = invocation.read_option("delegate", |text| context.wallet.address(text))?;
-    let body = Origination { balance, delegate, script: Script { code, storage } };
-    let outcome = operate::send(&context, &invocation, signer, body).await?;
+    let script = Script {
+        code: code.parsed.expr.clone(),
+        storage: storage.as_ref().map_or_else(Micheline::unit, |storage| storage.parsed.expr.clone()),
+    };
+    let written: Vec<Source> = [code].into_iter().chain(storage).collect();
+    let body = Origination { balance, delegate, script };
+    let outcome = operate::send_written(&context, &invocation, signer, body, &written).await?;
     let Some(Applied::Origination(result)) = outcome.applied() else { return Ok(()) };
     let Some(contract) = result.originated_contracts.first() else { return Ok(()) };
     if outcome.injected {
@@ -183,9 +188,10 @@ async fn pay(invocation: Invocation, amount: Mutez) -> Result<(), CliError> {
     let signer = context.signer(&invocation, "src").await?;
     let destination = context.contract(&invocation, "dst")?;
     let entrypoint: Entrypoint = invocation.parse_option("entrypoint")?.unwrap_or_default();
-    let value = invocation.read_option("arg", data)?.unwrap_or_else(Micheline::unit);
+    let argument = invocation.read_option("arg", Source::data)?;
+    let value = argument.as_ref().map_or_else(Micheline::unit, |argument| argument.parsed.expr.clone());
     let body = Transaction { amount, destination, parameters: Parameters { entrypoint, value } };
-    operate::send(&context, &invocation, signer, body).await?;
+    operate::send_written(&context, &invocation, signer, body, argument.as_slice()).await?;
     Ok(())
 }
 

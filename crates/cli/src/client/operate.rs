@@ -2,6 +2,7 @@
 //! (`spec/node.md` §10.5–10.6).
 
 use super::context::{Context, rpc_failed};
+use super::literal::Source;
 use super::{confirm, errors, receipt, script_errors};
 use crate::grammar::{CliError, Invocation};
 use soru_l1::fees::{
@@ -74,7 +75,18 @@ pub async fn send(
     signer: Arc<dyn Signer>,
     body: impl Into<ManagerBody>,
 ) -> Result<Outcome, CliError> {
-    send_all(context, invocation, signer, &[item(invocation, body.into())?]).await
+    send_written(context, invocation, signer, body, &[]).await
+}
+
+/// The same, with the scripts and values in the operation as the user wrote them, for errors to show.
+pub async fn send_written(
+    context: &Context,
+    invocation: &Invocation,
+    signer: Arc<dyn Signer>,
+    body: impl Into<ManagerBody>,
+    written: &[Source],
+) -> Result<Outcome, CliError> {
+    send_items(context, invocation, signer, &[item(invocation, body.into())?], written).await
 }
 
 /// The same with a batch.
@@ -84,6 +96,17 @@ pub async fn send_all(
     signer: Arc<dyn Signer>,
     items: &[Item],
 ) -> Result<Outcome, CliError> {
+    send_items(context, invocation, signer, items, &[]).await
+}
+
+async fn send_items(
+    context: &Context,
+    invocation: &Invocation,
+    signer: Arc<dyn Signer>,
+    items: &[Item],
+    written: &[Source],
+) -> Result<Outcome, CliError> {
+    let refused = |error| refused(error, written);
     let fees = fees(invocation)?;
     let counter = invocation.parse_option("counter")?;
     confirm::bootstrapped(context).await?;
@@ -167,12 +190,12 @@ impl std::fmt::Display for Suggestion<'_> {
 }
 
 /// Shows a failed trial, and gives the error to report.
-fn refused(error: BatchError) -> CliError {
+fn refused(error: BatchError, written: &[Source]) -> CliError {
     match error {
         BatchError::Simulation { result, trace, .. } => {
             println!("This simulation failed:\n{}", receipt::text(result.managers(), 2));
             match script_errors::concerns(&trace) {
-                true => CliError::Usage(script_errors::report(&trace, None)),
+                true => CliError::Usage(script_errors::report(&trace, written)),
                 false => CliError::Usage(errors::describe_all(&trace)),
             }
         }

@@ -68,10 +68,9 @@ impl Printer {
             let part = format!("<{name}>");
             return self.tree(below, &grow(path, &part), &grow(whole, &part), indent);
         }
-        if let (1, true, None) = (tree.children.len(), tree.services.is_empty(), &tree.argument) {
-            if let Some((part, below)) = tree.children.first_key_value() {
-                return self.tree(below, &grow(path, part), &grow(whole, part), indent);
-            }
+        let only = tree.children.first_key_value().filter(|_| tree.children.len() == 1 && tree.services.is_empty());
+        if let (Some((part, below)), None) = (only, &tree.argument) {
+            return self.tree(below, &grow(path, part), &grow(whole, part), indent);
         }
         let grouped = !tree.children.is_empty() && tree.count() >= 3 && !path.is_empty();
         let (path, indent) = if grouped {

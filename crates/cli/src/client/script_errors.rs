@@ -22,8 +22,8 @@ pub fn concerns(trace: &[TezosError]) -> bool {
 }
 
 /// The whole trace. `given` is what the user wrote; what errors say of other expressions is shown as we print those.
-pub fn report(trace: &[TezosError], given: Option<&Source>) -> String {
-    let mut shown = given.cloned();
+pub fn report(trace: &[TezosError], given: &[Source]) -> String {
+    let mut shown = given.first().cloned();
     let mut lines = Vec::new();
     for error in trace {
         match error.name() {
@@ -92,18 +92,16 @@ fn stack(error: &TezosError, name: &str) -> String {
     if types.is_empty() { "[]".to_owned() } else { format!("[ {} ]", types.join(" : ")) }
 }
 
-/// The text an expression stands in: what the user gave, if that is it, else the expression as we print it.
+/// The text an expression stands in: what the user gave, if it is there, else the expression as we print it.
 fn source_of<E>(
-    given: Option<&Source>,
+    given: &[Source],
     expression: Option<Micheline>,
     print: fn(&Micheline) -> String,
     read: fn(&str) -> Result<Source, E>,
 ) -> Option<Source> {
-    match (given, expression) {
-        (given, None) => given.cloned(),
-        (Some(given), Some(expression)) if given.parsed.expr == expression => Some(given.clone()),
-        (_, Some(expression)) => read(&print(&expression)).ok(),
-    }
+    let Some(expression) = expression else { return given.first().cloned() };
+    let known = given.iter().find(|source| source.parsed.expr == expression);
+    known.cloned().or_else(|| read(&print(&expression)).ok())
 }
 
 /// Lines with their numbers, all of the same width.
@@ -310,7 +308,7 @@ mod tests {
         let said = "Ill typed data: 1: 0 is not an expression of type unit\n\
                     At line 1 characters 0 to 1, value 0 is invalid for type unit.\n\
                     At line 1 characters 0 to 1, unexpected int, only a primitive\ncan be used here.";
-        assert_eq!(report(&errors, Some(&given)), said);
+        assert_eq!(report(&errors, &[given]), said);
 
         let big = json!({"prim": "big_map", "args": [{"prim": "int"}, {"prim": "int"}]});
         let elt = json!([{"prim": "Elt", "args": [{"int": "1"}, {"prim": "Some", "args": [{"int": "4"}]}]}]);
@@ -322,6 +320,6 @@ mod tests {
         let said = "Ill typed data: 1: (Pair 0 { Elt 1 (Some 4) })\n\
                     is not an expression of type big_map int int\n\
                     At line 1 characters 6 to 7,\nUnexpected forged value.";
-        assert_eq!(report(&errors, None), said);
+        assert_eq!(report(&errors, &[]), said);
     }
 }

@@ -118,7 +118,7 @@ async fn ask_about(
     context.rpc.post(&path, &body).await.map_err(|error| match error.trace() {
         [] => rpc_failed(error),
         trace => {
-            eprintln!("{}", script_errors::report(trace, Some(source)));
+            eprintln!("{}", script_errors::report(trace, std::slice::from_ref(source)));
             CliError::failed(failure)
         }
     })

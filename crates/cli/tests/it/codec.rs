@@ -158,7 +158,7 @@ fn operations_of_016_carry_what_later_ones_do_not() {
     let contents = r#"{"kind":"smart_rollup_cement","source":"tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx","fee":"1","counter":"2","gas_limit":"3","storage_limit":"0","rollup":"sr163Lv22CdE8QagCwf48PWDTquk6isQwv57","commitment":"src12UJzB8mg7yU6nWPzicH7ofJbFjyJEbHvwtZdfRXi8DQHNp1LY8"}"#;
     let batch =
         format!(r#"{{"branch":"BKiHLREqU3JkXfzEDYAkmmfX48gBDtYhMrpA98s7Aq4SzbUAB6M","contents":[{contents}]}}"#);
-    for (name, length) in [("operation.unsigned", 109), ("operation", 173)] {
+    for (name, length) in [("operation.unsigned", 110), ("operation", 174)] {
         let old = codec("encode", &format!("016-PtMumbai.{name}"), &batch).unwrap();
         assert_eq!(old.len(), 2 * length, "{name}");
         assert_eq!(json(&codec("decode", &format!("016-PtMumbai.{name}"), &old).unwrap()), json(&batch));
@@ -191,4 +191,125 @@ fn output_proofs_go_both_ways() {
         assert!(refusal("decode", id, &bytes[..end]).contains("Cannot parse the binary"), "{end}");
     }
     assert!(refusal("encode", id, "{}").contains("missing field `output_proof_output`"));
+}
+
+/// Runs the codec; gives its exit code and both outputs.
+fn run(words: &[&str]) -> (i32, String, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_soru")).arg("codec").args(words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+}
+
+#[test]
+fn bytes_in_pieces() {
+    // untyped, one call of 36 bytes: 37 for default of a contract
+    let message = "0000000023002501e23f94166aa518a037d11c2af05984c36b08f7cc000000000764656661756c74";
+    let id = "025-PsUshuai.smart_rollup.outbox.message";
+    let (code, shown, _) = run(&["slice", message, "with", "encoding", id]);
+    assert_eq!(code, 0);
+    let wanted = r#"00                  Atomic_transaction_batch tag = 0
+00000023            dynamic length = 35
+00                  Int tag = 0
+25                  "int" (Z) = 37
+01                  Originated tag = 1
+e23f94166aa518a037d11c2af05984c36b08f7cc
+                    "Contract_hash" (bytes)
+00                  padding = "\000"
+00000007            dynamic length = 7
+64656661756c74      "entrypoint" (string) = "default"
+
+"#;
+    assert_eq!(shown, wanted);
+    let (code, shown, _) = run(&["slice", message, "with", "encoding", id, "--format", "waterfall"]);
+    assert_eq!(code, 0);
+    assert!(
+        shown.starts_with("00   Atomic_transaction_batch tag = 0\n  00000023   dynamic length = 35\n          00   ")
+    );
+    let (code, shown, _) = run(&["slice", message, "with", "encoding", id, "--format", "json"]);
+    let shown = json(&shown);
+    assert_eq!((code, shown.as_array().unwrap().len()), (0, 9));
+    assert_eq!(shown[1]["hex-slice"], "00000023");
+    assert_eq!(shown[3]["pretty"], "37");
+    assert_eq!(shown[8]["raw-slice"], "default");
+    // together the pieces are the whole
+    let pieces: String = shown.as_array().unwrap().iter().map(|piece| piece["hex-slice"].as_str().unwrap()).collect();
+    assert_eq!(pieces, message);
+
+    let refused = run(&["slice", message, "with", "encoding", id, "--format", "pie"]);
+    assert!(refused.0 == 1 && refused.2.contains("use 'json', 'pretty', or 'waterfall'"), "{}", refused.2);
+    let cut = run(&["slice", &message[..20], "with", "encoding", id]);
+    assert!(cut.0 == 1 && cut.2.contains("cannot decode"), "{}", cut.2);
+    assert!(run(&["slice", "0x00", "with", "encoding", id]).2.contains("Invalid hex string"));
+
+    // newest names first, as the reference has them; each protocol with this message is there
+    let (code, all, _) = run(&["slice", message]);
+    assert_eq!(code, 0);
+    assert_eq!(all.matches(".smart_rollup.outbox.message:\n").count(), 10, "{all}");
+    assert!(all.find("alpha.").unwrap() < all.find("017-PtNairob.").unwrap());
+    assert!(run(&["slice", "ffffff"]).2.contains("No matching encoding found"));
+}
+
+#[test]
+fn pieces_are_the_whole() {
+    let recorded: Vec<Recorded> = serde_json::from_str(include_str!("../data/codec.json")).unwrap();
+    let mut sliced = 0;
+    for case in recorded.iter().filter(|case| case.command == "decode" && case.exit == 0) {
+        let (code, shown, error) = run(&["slice", &case.input, "with", "encoding", &case.id, "--format", "json"]);
+        assert_eq!(code, 0, "{}: {error}", case.id);
+        let shown = json(&shown);
+        let pieces = shown.as_array().unwrap().iter().map(|piece| piece["hex-slice"].as_str().unwrap());
+        assert_eq!(pieces.collect::<String>(), case.input.to_lowercase(), "{}", case.id);
+        sliced += 1;
+    }
+    assert!(sliced > 15, "{sliced}");
+}
+
+#[test]
+fn operations_in_pieces() {
+    let cement = "ca0002298c03ed7d454a101eb7022bc95f7e5f41ac7801020300".to_owned() + &"00".repeat(20);
+    let (code, shown, _) = run(&["slice", &cement, "with", "encoding", "alpha.operation.contents"]);
+    assert_eq!(code, 0);
+    let wanted = r#"ca                  Smart_rollup_cement tag = 202
+00                  Ed25519 tag = 0
+02298c03ed7d454a101eb7022bc95f7e5f41ac78
+                    "Ed25519.Public_key_hash" (bytes)
+01                  "\"fee\" (alpha.mutez)" (N) = 1
+02                  "counter" (N) = 2
+03                  "gas_limit" (N) = 3
+00                  "storage_limit" (N) = 0
+0000000000000000000000000000000000000000
+                    "smart_rollup_address" (bytes)
+
+"#;
+    assert_eq!(shown, wanted);
+}
+
+#[test]
+fn values_are_displayed() {
+    let rollup = "sr163Lv22CdE8QagCwf48PWDTquk6isQwv57";
+    let zero = "00".repeat(20);
+    for (id, binary, json, shown) in [
+        ("alpha.smart_rollup.address", zero.as_str(), format!("{rollup:?}"), rollup.to_owned()),
+        ("alpha.smart_rollup.kind", "01", "\"wasm_2_0_0\"".to_owned(), "wasm_2_0_0".to_owned()),
+        (
+            "alpha.smart_rollup.metadata",
+            &format!("{zero}00000007"),
+            format!(r#"{{"address":"{rollup}","origination_level":7}}"#),
+            format!("address: {rollup} ; origination_level: 7"),
+        ),
+        (
+            "alpha.smart_rollup.whitelist",
+            "000000150002298c03ed7d454a101eb7022bc95f7e5f41ac78",
+            r#"["tz1KqTpEZ7Yob7QbPE4Hy4Wo8fHG8LhKxZSx"]"#.to_owned(),
+            "[tz1KqTpEZ7Yob]".to_owned(),
+        ),
+        ("alpha.script.expr", "0025", r#"{"int":"37"}"#.to_owned(), r#"{ "int": "37" }"#.to_owned()),
+    ] {
+        let from_binary = run(&["display", id, "from", "binary", binary]);
+        assert_eq!((from_binary.0, from_binary.1.trim_end()), (0, shown.as_str()), "{id}: {}", from_binary.2);
+        let from_json = run(&["display", id, "from", "json", &json]);
+        assert_eq!((from_json.0, from_json.1.trim_end()), (0, shown.as_str()), "{id}: {}", from_json.2);
+    }
+    assert!(run(&["display", "alpha.smart_rollup.kind", "from", "binary", "09"]).2.contains("unknown tag 9"));
+    assert!(run(&["display", "alpha.smart_rollup.kind", "from", "json", "\"x\""]).2.contains("'x' is not a kind"));
 }

@@ -103,6 +103,17 @@ fn errors_show_the_lines_of_scripts() {
     let words = ["run", "script", script, "on", "storage", "1", "and", "input", "\"a\""];
     assert_eq!(client(&layer1, &words).stderr, format!("{shown}Fatal error:\n  error running script\n"));
 
+    // as it was written, in an origination too; so is its first storage
+    let from = ["originate", "contract", "c", "transferring", "0", "from", "b1", "running"];
+    let failed = client(&layer1, &[&from[..], &[script, "--init", "1", "--burn-cap", "1"]].concat());
+    let indented: String = shown.lines().map(|line| format!("  {line}\n")).collect();
+    assert!(failed.code == Some(1) && failed.stderr.contains(&indented), "{}", failed.stderr);
+    let right = "parameter nat; storage nat; code { CDR; NIL operation; PAIR }";
+    let failed = client(&layer1, &[&from[..], &[right, "--init", "(Pair  1 2)", "--burn-cap", "1"]].concat());
+    assert!(failed.stderr.contains("Ill typed data: 1: (Pair  1 2)"), "{}", failed.stderr);
+    let words = ["transfer", "1", "from", "b1", "to", "b2", "-C", "18446744073709551616"];
+    client(&layer1, &words).fails_saying(&["--counter (18446744073709551616)", "a natural number below 2^64"]);
+
     let script = "parameter nat;\nstorage nat;\ncode { CAR;\n       PUSH nat 1;\n       FAILWITH }";
     let words = ["run", "script", script, "on", "storage", "1", "and", "input", "1"];
     let failed = client(&layer1, &words).stderr;

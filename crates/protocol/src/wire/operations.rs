@@ -73,7 +73,7 @@ const COMMITMENT: &str = "commitment";
 const PUBLISHED_LEVEL: &str = "published_level";
 const WHAT: &str = "manager operation";
 
-/// The dropped field of a kind of operation, if the protocol has it: its name, and the object it is in.
+/// The name of the dropped field of an operation, if the protocol has it.
 fn dropped_field(protocol: Protocol, body: &ManagerBody) -> Option<&'static str> {
     match body {
         ManagerBody::SmartRollupOriginate(_) if protocol.has_origination_proofs() => Some(ORIGINATION_PROOF),
@@ -190,8 +190,8 @@ impl Contents {
                 *kind = DAL_PUBLICATION.into();
             } else if kind == DAL_PUBLICATION {
                 let name = protocol.dal_publication();
-                return Err(serde::de::Error::custom(format!("{}: the kind is '{name}' here", protocol.error_name())))
-                    .map_err(ContentsError::Json);
+                let text = format!("{}: the kind is '{name}' here", protocol.error_name());
+                return Err(ContentsError::Json(serde::de::Error::custom(text)));
             }
         }
         let operation: ManagerOperation = serde_json::from_value(json.clone())?;
@@ -225,25 +225,28 @@ fn body(
 ) -> Decoded<(ManagerBody, Option<Dropped>)> {
     let old = protocol.has_origination_proofs();
     Ok(match tag {
-        107 if protocol < Protocol::Seoul => (Reveal { public_key: Decode::decode(reader)?, proof: None }.into(), None),
+        107 if protocol < Protocol::Seoul => {
+            (Reveal { public_key: reader.field("public_key", Decode::decode)?, proof: None }.into(), None)
+        }
         108 if protocol < Protocol::Oxford => (transaction(protocol, reader)?.into(), None),
         114 if protocol < Protocol::Rio => {
-            (ManagerBody::UpdateConsensusKey(UpdateKey { pk: Decode::decode(reader)?, proof: None }), None)
+            (ManagerBody::UpdateConsensusKey(UpdateKey { pk: reader.field("pk", Decode::decode)?, proof: None }), None)
         }
         200 if old => {
-            let pvm_kind = PvmKind::decode(reader)?;
-            let kernel = HexBytes::decode(reader)?;
-            let proof = HexBytes::decode(reader)?;
-            let parameters_ty = reader.within("parameter type", Micheline::decode)?;
+            let pvm_kind = reader.field("pvm_kind", PvmKind::decode)?;
+            let kernel = reader.field("kernel", HexBytes::decode)?;
+            let proof = reader.field(ORIGINATION_PROOF, HexBytes::decode)?;
+            let parameters_ty =
+                reader.field("parameters_ty", |reader| reader.within("parameter type", Micheline::decode))?;
             let originate = Originate { pvm_kind, kernel, parameters_ty, whitelist: None };
             (originate.into(), Some(Dropped::OriginationProof(proof)))
         }
         202 if old => {
             let cement = ManagerBody::SmartRollupCement(Decode::decode(reader)?);
-            (cement, Some(Dropped::Commitment(Decode::decode(reader)?)))
+            (cement, Some(Dropped::Commitment(reader.field(COMMITMENT, Decode::decode)?)))
         }
         230 if protocol == Protocol::Mumbai => {
-            let level = Level::decode(reader)?;
+            let level = reader.field(PUBLISHED_LEVEL, Level::decode)?;
             let publication = ManagerBody::DalPublishCommitment(Decode::decode(reader)?);
             (publication, Some(Dropped::PublishedLevel(level)))
         }
@@ -253,13 +256,14 @@ fn body(
 
 /// A transaction of a protocol without the entrypoints of stakers, whose tags it does not know.
 fn transaction(protocol: Protocol, reader: &mut Reader<'_>) -> Decoded<Transaction> {
-    let amount = Decode::decode(reader)?;
-    let destination = Decode::decode(reader)?;
-    let parameters = reader.option("parameters", |reader| match reader.peek().first() {
+    let amount = reader.field("amount", Decode::decode)?;
+    let destination = reader.field("destination", Decode::decode)?;
+    let known = |reader: &mut Reader<'_>| match reader.peek().first() {
         Some(tag) if (protocol.entrypoint_tags()..u8::MAX).contains(tag) => {
             Err(reader.error("entrypoint", Problem::Tag(*tag)))
         }
         _ => Parameters::decode(reader),
-    })?;
+    };
+    let parameters = reader.field("parameters", |reader| reader.option("parameters", known))?;
     Ok(Transaction { amount, destination, parameters: parameters.unwrap_or_default() })
 }

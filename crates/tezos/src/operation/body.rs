@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 base58_bytes!(
     /// Proof that the owner of a BLS key knows its secret.
-    BlsProof, 96, [40, 171, 64, 207], "BLS proof of possession (BLsig…)"
+    BlsProof, 96, [40, 171, 64, 207], "BLS proof of possession (BLsig…)", "Bls12_381_signature"
 );
 
 /// Micheline behind a length: scripts, parameters and types inside operations.
@@ -58,7 +58,7 @@ impl Encode for Reveal {
 
 impl Decode for Reveal {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(Reveal { public_key: Decode::decode(reader)?, proof: proof(reader)? })
+        Ok(Reveal { public_key: reader.field("public_key", Decode::decode)?, proof: reader.field("proof", proof)? })
     }
 }
 
@@ -86,7 +86,10 @@ impl Encode for Parameters {
 
 impl Decode for Parameters {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(Parameters { entrypoint: Decode::decode(reader)?, value: micheline(reader, "parameters")? })
+        Ok(Parameters {
+            entrypoint: reader.field("entrypoint", Decode::decode)?,
+            value: reader.field("value", |reader| micheline(reader, "parameters"))?,
+        })
     }
 }
 
@@ -113,9 +116,11 @@ impl Encode for Transaction {
 impl Decode for Transaction {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(Transaction {
-            amount: Decode::decode(reader)?,
-            destination: Decode::decode(reader)?,
-            parameters: reader.option("parameters", Parameters::decode)?.unwrap_or_default(),
+            amount: reader.field("amount", Decode::decode)?,
+            destination: reader.field("destination", Decode::decode)?,
+            parameters: reader
+                .field("parameters", |reader| reader.option("parameters", Parameters::decode))?
+                .unwrap_or_default(),
         })
     }
 }
@@ -138,7 +143,10 @@ impl Encode for Script {
 
 impl Decode for Script {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(Script { code: micheline(reader, "code")?, storage: micheline(reader, "storage")? })
+        Ok(Script {
+            code: reader.field("code", |reader| micheline(reader, "code"))?,
+            storage: reader.field("storage", |reader| micheline(reader, "storage"))?,
+        })
     }
 }
 
@@ -181,7 +189,7 @@ impl Encode for RegisterGlobalConstant {
 
 impl Decode for RegisterGlobalConstant {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(RegisterGlobalConstant { value: micheline(reader, "value")? })
+        Ok(RegisterGlobalConstant { value: reader.field("value", |reader| micheline(reader, "value"))? })
     }
 }
 
@@ -213,7 +221,10 @@ impl Encode for IncreasePaidStorage {
 
 impl Decode for IncreasePaidStorage {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(IncreasePaidStorage { amount: Decode::decode(reader)?, destination: ContractHash::decode_contract(reader)? })
+        Ok(IncreasePaidStorage {
+            amount: reader.field("amount", Decode::decode)?,
+            destination: reader.field("destination", ContractHash::decode_contract)?,
+        })
     }
 }
 
@@ -236,7 +247,7 @@ impl Encode for UpdateKey {
 
 impl Decode for UpdateKey {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(UpdateKey { pk: Decode::decode(reader)?, proof: proof(reader)? })
+        Ok(UpdateKey { pk: reader.field("pk", Decode::decode)?, proof: reader.field("proof", proof)? })
     }
 }
 
@@ -271,12 +282,12 @@ impl Encode for TransferTicket {
 impl Decode for TransferTicket {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(TransferTicket {
-            ticket_contents: micheline(reader, "ticket content")?,
-            ticket_ty: micheline(reader, "ticket type")?,
-            ticket_ticketer: Decode::decode(reader)?,
-            ticket_amount: Decode::decode(reader)?,
-            destination: Decode::decode(reader)?,
-            entrypoint: Entrypoint::decode_simple(reader)?,
+            ticket_contents: reader.field("ticket_contents", |reader| micheline(reader, "ticket content"))?,
+            ticket_ty: reader.field("ticket_ty", |reader| micheline(reader, "ticket type"))?,
+            ticket_ticketer: reader.field("ticket_ticketer", Decode::decode)?,
+            ticket_amount: reader.field("ticket_amount", Decode::decode)?,
+            destination: reader.field("destination", Decode::decode)?,
+            entrypoint: reader.field("entrypoint", Entrypoint::decode_simple)?,
         })
     }
 }
@@ -307,10 +318,10 @@ impl Encode for Originate {
 impl Decode for Originate {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(Originate {
-            pvm_kind: Decode::decode(reader)?,
-            kernel: Decode::decode(reader)?,
-            parameters_ty: micheline(reader, "parameter type")?,
-            whitelist: Decode::decode(reader)?,
+            pvm_kind: reader.field("pvm_kind", Decode::decode)?,
+            kernel: reader.field("kernel", Decode::decode)?,
+            parameters_ty: reader.field("parameters_ty", |reader| micheline(reader, "parameter type"))?,
+            whitelist: reader.field("whitelist", Decode::decode)?,
         })
     }
 }
@@ -330,7 +341,7 @@ impl Encode for AddMessages {
 
 impl Decode for AddMessages {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        Ok(AddMessages { message: Decode::decode(reader)? })
+        Ok(AddMessages { message: reader.field("message", Decode::decode)? })
     }
 }
 

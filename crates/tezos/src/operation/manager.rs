@@ -45,6 +45,14 @@ macro_rules! kinds {
                 match self { $(ManagerBody::$variant(_) => $tag),* }
             }
 
+            /// The title of the case with a tag, in traces.
+            fn title(tag: u8) -> String {
+                let kind = match tag { $($tag => $kind,)* _ => "" };
+                let mut title = kind.to_owned();
+                title.get_mut(..1).map(str::make_ascii_uppercase);
+                title
+            }
+
             /// Appends the fields, without the tag.
             pub fn encode_fields(&self, out: &mut Vec<u8>) {
                 match self { $(ManagerBody::$variant(body) => body.encode(out)),* }
@@ -189,12 +197,13 @@ impl ManagerOperation {
         if !(107..=115).contains(&tag) && tag < 158 {
             return Err(at.error("manager operation", Problem::Tag(tag)));
         }
+        reader.case_with(|| ManagerBody::title(tag));
         Ok(ManagerOperation {
-            source: Decode::decode(reader)?,
-            fee: Decode::decode(reader)?,
-            counter: Decode::decode(reader)?,
-            gas_limit: Decode::decode(reader)?,
-            storage_limit: Decode::decode(reader)?,
+            source: reader.field("source", Decode::decode)?,
+            fee: reader.field("fee", Decode::decode)?,
+            counter: reader.field("counter", Decode::decode)?,
+            gas_limit: reader.field("gas_limit", Decode::decode)?,
+            storage_limit: reader.field("storage_limit", Decode::decode)?,
             body: body(tag, &at, reader)?,
         })
     }

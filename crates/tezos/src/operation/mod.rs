@@ -82,7 +82,7 @@ pub fn decode_signed<'a, C>(
     mut content: impl FnMut(&mut Reader<'a>) -> Decoded<C>,
 ) -> Decoded<(BlockHash, Vec<C>, Option<Signature>, usize)> {
     const WHAT: &str = "signed operation";
-    let branch = BlockHash::decode(reader)?;
+    let branch = reader.field("branch", BlockHash::decode)?;
     let Some(length) = reader.left().checked_sub(SUFFIX) else {
         return Err(reader.error(WHAT, Problem::TooShort { wanted: SUFFIX, left: reader.left() }));
     };
@@ -93,9 +93,13 @@ pub fn decode_signed<'a, C>(
         while inner.left() > 0 {
             if inner.peek().first() == Some(&SIGNATURE_PREFIX) {
                 inner.byte(WHAT)?;
+                inner.case("Signature_prefix");
                 let at = inner.clone();
                 match inner.byte("signature prefix")? {
-                    BLS_TAG => prefix = Some(inner.array::<BLS_PREFIX>("signature prefix")?),
+                    BLS_TAG => {
+                        inner.case("Bls_prefix");
+                        prefix = Some(inner.array::<BLS_PREFIX>("signature prefix")?);
+                    }
                     tag => return Err(at.error("signature prefix", Problem::Tag(tag))),
                 }
                 inner.finish("signature prefix")?;
@@ -106,7 +110,7 @@ pub fn decode_signed<'a, C>(
         }
         Ok(())
     })?;
-    let suffix = reader.array::<SUFFIX>("signature")?;
+    let suffix = reader.field("signature", |reader| reader.array::<SUFFIX>("signature"))?;
     let signature = match prefix {
         Some(prefix) => {
             let mut whole = [0; BLS_PREFIX + SUFFIX];

@@ -125,6 +125,7 @@ impl Decode for PvmKind {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
         let tag = reader.byte("PVM kind")?;
+        reader.note("enum", tag);
         PvmKind::ALL.get(usize::from(tag)).copied().ok_or_else(|| at.error("PVM kind", Problem::Tag(tag)))
     }
 }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 base58_bytes!(
     /// Hash of a cell of the skip list of DAL slots.
-    DalPointerHash, 32, [2, 224, 72, 115, 35], "DAL skip list pointer (dask1…)"
+    DalPointerHash, 32, [2, 224, 72, 115, 35], "DAL skip list pointer (dask1…)", "dal_skip_list_pointer"
 );
 base58_bytes!(
     /// KZG commitment of a DAL slot.
-    DalSlotCommitment, 48, [2, 116, 180], "DAL slot commitment (sh…)"
+    DalSlotCommitment, 48, [2, 116, 180], "DAL slot commitment (sh…)", "DAL_commitment"
 );
 
 /// A page of a slot.
@@ -74,7 +74,7 @@ impl Encode for DalHeaderVersion {
 impl Decode for DalHeaderVersion {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        match reader.byte("DAL header version")? {
+        match reader.tag("DAL header version", &["v0"])? {
             0 => Ok(DalHeaderVersion::V0),
             tag => Err(at.error("DAL header version", Problem::Tag(tag))),
         }
@@ -147,21 +147,25 @@ impl Decode for DalCellContent {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         const WHAT: &str = "DAL skip list content";
         let at = reader.clone();
-        let tag = reader.byte(WHAT)?;
-        let lag = |reader: &mut Reader<'_>| if tag >= 4 { reader.byte(WHAT).map(Some) } else { Ok(None) };
+        const TITLES: [&str; 6] = ["", "", "unpublished", "published", "unpublished_dyn", "published_dyn"];
+        let tag = reader.tag(WHAT, &TITLES)?;
+        let lag = |reader: &mut Reader<'_>| match tag {
+            4.. => reader.field("attestation_lag", |reader| reader.byte(WHAT)).map(Some),
+            _ => Ok(None),
+        };
         match tag {
             2 | 4 => Ok(DalCellContent::Unpublished {
                 attestation_lag: lag(reader)?,
-                level: Decode::decode(reader)?,
-                index: reader.byte(WHAT)?,
+                level: reader.field("level", Decode::decode)?,
+                index: reader.field("index", |reader| reader.byte(WHAT))?,
             }),
             3 | 5 => Ok(DalCellContent::Published {
-                publisher: Decode::decode(reader)?,
-                is_proto_attested: reader.flag(WHAT)?,
-                attested_shards: Decode::decode(reader)?,
-                total_shards: Decode::decode(reader)?,
+                publisher: reader.field("publisher", Decode::decode)?,
+                is_proto_attested: reader.field("is_proto_attested", |reader| reader.flag(WHAT))?,
+                attested_shards: reader.field("attested_shards", Decode::decode)?,
+                total_shards: reader.field("total_shards", Decode::decode)?,
                 attestation_lag: lag(reader)?,
-                header: Decode::decode(reader)?,
+                header: reader.field("header", Decode::decode)?,
             }),
             other => Err(at.error(WHAT, Problem::Tag(other))),
         }
@@ -201,9 +205,9 @@ impl Encode for DalCell {
 impl Decode for DalCell {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(DalCell {
-            index: Decode::decode(reader)?,
-            content: Decode::decode(reader)?,
-            back_pointers: Decode::decode(reader)?,
+            index: reader.field("index", Decode::decode)?,
+            content: reader.field("content", Decode::decode)?,
+            back_pointers: reader.field("back_pointers", Decode::decode)?,
         })
     }
 }
@@ -228,7 +232,7 @@ impl Encode for DalSnapshot {
 impl Decode for DalSnapshot {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        match reader.byte("DAL snapshot")? {
+        match reader.tag("DAL snapshot", &["dal_skip_list_legacy", "dal_skip_list"])? {
             // from before the DAL: 57 bytes which nobody reads
             0 => reader.take(57, "DAL snapshot").map(|_| DalSnapshot::Cell(DalCell::genesis())),
             1 => DalCell::decode(reader).map(DalSnapshot::Cell),

@@ -76,8 +76,8 @@ impl Encode for Stakers {
 
 impl Decode for Stakers {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-        let alice = Decode::decode(reader)?;
-        Ok(Stakers::new(alice, Decode::decode(reader)?))
+        let alice = reader.field("alice", Decode::decode)?;
+        Ok(Stakers::new(alice, reader.field("bob", Decode::decode)?))
     }
 }
 
@@ -113,7 +113,7 @@ impl Encode for Player {
 impl Decode for Player {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        match reader.byte("player")? {
+        match reader.tag("player", &["Alice", "Bob"])? {
             0 => Ok(Player::Alice),
             1 => Ok(Player::Bob),
             tag => Err(at.error("player", Problem::Tag(tag))),
@@ -174,14 +174,15 @@ impl Encode for GameState {
 impl Decode for GameState {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("game state")? {
+        Ok(match reader.tag("game state", &["Dissecting", "Final_move"])? {
             0 => GameState::Dissecting {
-                dissection: Decode::decode(reader)?,
-                default_number_of_sections: reader.byte("number of sections")?,
+                dissection: reader.field("dissection", Decode::decode)?,
+                default_number_of_sections: reader
+                    .field("default_number_of_sections", |reader| reader.byte("number of sections"))?,
             },
             1 => GameState::FinalMove {
-                agreed_start_chunk: Decode::decode(reader)?,
-                refuted_stop_chunk: Decode::decode(reader)?,
+                agreed_start_chunk: reader.field("agreed_start_chunk", Decode::decode)?,
+                refuted_stop_chunk: reader.field("refuted_stop_chunk", Decode::decode)?,
             },
             tag => return Err(at.error("game state", Problem::Tag(tag))),
         })

@@ -117,22 +117,30 @@ impl Encode for InternalMessage {
 
 impl Decode for InternalMessage {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        const TITLES: [&str; 6] = [
+            "Transfer",
+            "Start_of_level",
+            "End_of_level",
+            "Info_per_level",
+            "Protocol_migration",
+            "Dal_attested_slots",
+        ];
         let at = reader.clone();
-        Ok(match reader.byte("internal inbox message")? {
+        Ok(match reader.tag("internal inbox message", &TITLES)? {
             0 => InternalMessage::Transfer(Decode::decode(reader)?),
             1 => InternalMessage::StartOfLevel,
             2 => InternalMessage::EndOfLevel,
             3 => InternalMessage::InfoPerLevel {
-                predecessor_timestamp: Decode::decode(reader)?,
-                predecessor: Decode::decode(reader)?,
+                predecessor_timestamp: reader.field("predecessor_timestamp", Decode::decode)?,
+                predecessor: reader.field("predecessor", Decode::decode)?,
             },
-            4 => InternalMessage::ProtocolMigration { protocol: Decode::decode(reader)? },
+            4 => InternalMessage::ProtocolMigration { protocol: reader.field("protocol", Decode::decode)? },
             5 => InternalMessage::DalAttestedSlots {
-                published_level: Decode::decode(reader)?,
-                number_of_slots: Decode::decode(reader)?,
-                slot_size: Decode::decode(reader)?,
-                page_size: Decode::decode(reader)?,
-                slots_by_publisher: Decode::decode(reader)?,
+                published_level: reader.field("published_level", Decode::decode)?,
+                number_of_slots: reader.field("number_of_slots", Decode::decode)?,
+                slot_size: reader.field("slot_size", Decode::decode)?,
+                page_size: reader.field("page_size", Decode::decode)?,
+                slots_by_publisher: reader.field("slots_by_publisher", Decode::decode)?,
             },
             tag => return Err(at.error("internal inbox message", Problem::Tag(tag))),
         })
@@ -167,7 +175,7 @@ impl Encode for InboxMessage {
 impl Decode for InboxMessage {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        match reader.byte("inbox message")? {
+        match reader.tag("inbox message", &["Internal", "External"])? {
             0 => InternalMessage::decode(reader).map(InboxMessage::Internal),
             1 => Ok(InboxMessage::External(HexBytes(reader.take_rest().to_vec()))),
             tag => Err(at.error("inbox message", Problem::Tag(tag))),
@@ -197,9 +205,9 @@ impl<C: Encode, P: Encode> Encode for SkipCell<C, P> {
 impl<C: Decode, P: Decode> Decode for SkipCell<C, P> {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(SkipCell {
-            index: Decode::decode(reader)?,
-            content: Decode::decode(reader)?,
-            back_pointers: Decode::decode(reader)?,
+            index: reader.field("index", Decode::decode)?,
+            content: reader.field("content", Decode::decode)?,
+            back_pointers: reader.field("back_pointers", Decode::decode)?,
         })
     }
 }

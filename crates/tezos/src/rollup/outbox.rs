@@ -114,9 +114,9 @@ impl Encode for OutboxTransaction {
 impl Decode for OutboxTransaction {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(OutboxTransaction {
-            parameters: Decode::decode(reader)?,
-            destination: ContractHash::decode_contract(reader)?,
-            entrypoint: Entrypoint::decode_simple(reader)?,
+            parameters: reader.field("parameters", Decode::decode)?,
+            destination: reader.field("destination", ContractHash::decode_contract)?,
+            entrypoint: reader.field("entrypoint", Entrypoint::decode_simple)?,
         })
     }
 }
@@ -133,10 +133,10 @@ impl Encode for OutboxTypedTransaction {
 impl Decode for OutboxTypedTransaction {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         Ok(OutboxTypedTransaction {
-            parameters: Decode::decode(reader)?,
-            parameters_ty: Decode::decode(reader)?,
-            destination: ContractHash::decode_contract(reader)?,
-            entrypoint: Entrypoint::decode_simple(reader)?,
+            parameters: reader.field("parameters", Decode::decode)?,
+            parameters_ty: reader.field("parameters_ty", Decode::decode)?,
+            destination: reader.field("destination", ContractHash::decode_contract)?,
+            entrypoint: reader.field("entrypoint", Entrypoint::decode_simple)?,
         })
     }
 }
@@ -166,13 +166,23 @@ impl Encode for OutboxMessage {
 
 impl Decode for OutboxMessage {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
+        const TITLES: [&str; 4] = [
+            "Atomic_transaction_batch",
+            "Atomic_transaction_batch_typed",
+            "Whitelist_update",
+            "Canonical_rollup_signal",
+        ];
         let at = reader.clone();
-        Ok(match reader.byte("outbox message")? {
-            0 => OutboxMessage::AtomicTransactionBatch(Decode::decode(reader)?),
-            1 => OutboxMessage::AtomicTransactionBatchTyped(Decode::decode(reader)?),
-            2 => OutboxMessage::WhitelistUpdate(Decode::decode(reader)?),
+        Ok(match reader.tag("outbox message", &TITLES)? {
+            0 => OutboxMessage::AtomicTransactionBatch(reader.field("transactions", Decode::decode)?),
+            1 => OutboxMessage::AtomicTransactionBatchTyped(reader.field("transactions", Decode::decode)?),
+            2 => OutboxMessage::WhitelistUpdate(reader.field("whitelist", Decode::decode)?),
             3 => {
-                let payload = reader.dynamic("signal payload")?;
+                let payload = reader.field("payload", |reader| {
+                    let payload = reader.dynamic("signal payload")?;
+                    reader.note_text(payload);
+                    Ok(payload)
+                })?;
                 let text = String::from_utf8(payload.to_vec());
                 OutboxMessage::CanonicalRollupSignal(
                     text.map_err(|_| at.error("signal payload", Problem::Other("not UTF-8 text")))?,

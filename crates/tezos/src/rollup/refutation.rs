@@ -120,19 +120,31 @@ impl Encode for RevealProof {
 impl Decode for RevealProof {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("reveal proof")? {
-            0 => {
-                let length = usize::from(u16::decode(reader)?);
-                if length > MAX_RAW_DATA {
-                    return Err(at.error("revealed data", Problem::Limit));
+        Ok(
+            match reader
+                .tag("reveal proof", &["raw data proof", "metadata proof", "dal page proof", "dal parameters proof"])?
+            {
+                0 => {
+                    let length = usize::from(u16::decode(reader)?);
+                    reader.note_name("dynamic length", length);
+                    if length > MAX_RAW_DATA {
+                        return Err(at.error("revealed data", Problem::Limit));
+                    }
+                    RevealProof::RawDataProof {
+                        raw_data: HexBytes(
+                            reader.field("raw_data", |reader| reader.take(length, "revealed data"))?.to_vec(),
+                        ),
+                    }
                 }
-                RevealProof::RawDataProof { raw_data: HexBytes(reader.take(length, "revealed data")?.to_vec()) }
-            }
-            1 => RevealProof::MetadataProof,
-            2 => RevealProof::DalPageProof { dal_page_id: Decode::decode(reader)?, dal_proof: Decode::decode(reader)? },
-            3 => RevealProof::DalParametersProof,
-            tag => return Err(at.error("reveal proof", Problem::Tag(tag))),
-        })
+                1 => RevealProof::MetadataProof,
+                2 => RevealProof::DalPageProof {
+                    dal_page_id: reader.field("dal_page_id", Decode::decode)?,
+                    dal_proof: reader.field("dal_proof", Decode::decode)?,
+                },
+                3 => RevealProof::DalParametersProof,
+                tag => return Err(at.error("reveal proof", Problem::Tag(tag))),
+            },
+        )
     }
 }
 
@@ -157,13 +169,13 @@ impl Encode for InputProof {
 impl Decode for InputProof {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("input proof")? {
+        Ok(match reader.tag("input proof", &["inbox proof", "reveal proof", "first input"])? {
             0 => InputProof::InboxProof {
-                level: Decode::decode(reader)?,
-                message_counter: Decode::decode(reader)?,
-                serialized_proof: Decode::decode(reader)?,
+                level: reader.field("level", Decode::decode)?,
+                message_counter: reader.field("message_counter", Decode::decode)?,
+                serialized_proof: reader.field("serialized_proof", Decode::decode)?,
             },
-            1 => InputProof::RevealProof { reveal_proof: Decode::decode(reader)? },
+            1 => InputProof::RevealProof { reveal_proof: reader.field("reveal_proof", Decode::decode)? },
             2 => InputProof::FirstInput,
             tag => return Err(at.error("input proof", Problem::Tag(tag))),
         })
@@ -188,7 +200,7 @@ impl Encode for Step {
 impl Decode for Step {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        match reader.byte("step of a move")? {
+        match reader.tag("step of a move", &["Dissection", "Proof"])? {
             0 => Decode::decode(reader).map(Step::Dissection),
             1 => Decode::decode(reader).map(Step::Proof),
             tag => Err(at.error("step of a move", Problem::Tag(tag))),
@@ -216,12 +228,15 @@ impl Encode for Refutation {
 impl Decode for Refutation {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("refutation")? {
+        Ok(match reader.tag("refutation", &["Start", "Move"])? {
             0 => Refutation::Start {
-                player_commitment_hash: Decode::decode(reader)?,
-                opponent_commitment_hash: Decode::decode(reader)?,
+                player_commitment_hash: reader.field("player_commitment_hash", Decode::decode)?,
+                opponent_commitment_hash: reader.field("opponent_commitment_hash", Decode::decode)?,
             },
-            1 => Refutation::Move { choice: Decode::decode(reader)?, step: Decode::decode(reader)? },
+            1 => Refutation::Move {
+                choice: reader.field("choice", Decode::decode)?,
+                step: reader.field("step", Decode::decode)?,
+            },
             tag => return Err(at.error("refutation", Problem::Tag(tag))),
         })
     }

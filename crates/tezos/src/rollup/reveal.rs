@@ -59,6 +59,10 @@ fn scrrh_in<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RevealHash, D:
 
 const MAX_PUBLISHERS: usize = 10;
 
+/// The titles of the kinds of requests, in traces.
+const REVEAL_TITLES: [&str; 5] =
+    ["Reveal_raw_data", "Reveal_metadata", "Request_dal_page", "Reveal_dal_parameters", "Request_adaptive_dal_page"];
+
 impl Encode for RevealRequest {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -89,15 +93,17 @@ impl Encode for RevealRequest {
 impl Decode for RevealRequest {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("reveal request")? {
-            0 => RevealRequest::RawData { hash: Decode::decode(reader)? },
+        Ok(match reader.tag("reveal request", &REVEAL_TITLES)? {
+            0 => RevealRequest::RawData { hash: reader.field("input_hash", Decode::decode)? },
             1 => RevealRequest::Metadata,
-            2 => RevealRequest::DalPage { page_id: Decode::decode(reader)? },
+            2 => RevealRequest::DalPage { page_id: reader.field("page_id", Decode::decode)? },
             3 => RevealRequest::DalParameters,
             4 => {
-                let page_id = Decode::decode(reader)?;
-                let attestation_threshold_percent = reader.byte("attestation threshold")?;
-                let restricted: Option<Vec<Contract>> = Decode::decode(reader)?;
+                let page_id = reader.field("page_id", Decode::decode)?;
+                let attestation_threshold_percent =
+                    reader.field("attestation_threshold_percent", |reader| reader.byte("attestation threshold"))?;
+                let restricted: Option<Vec<Contract>> =
+                    reader.field("restricted_commitments_publishers", Decode::decode)?;
                 if restricted.as_ref().is_some_and(|list| list.len() > MAX_PUBLISHERS) {
                     return Err(at.error("publishers of a reveal request", Problem::Limit));
                 }
@@ -155,11 +161,14 @@ impl Encode for InputRequest {
 impl Decode for InputRequest {
     fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
         let at = reader.clone();
-        Ok(match reader.byte("input request")? {
+        Ok(match reader.tag("input request", &["No_input_required", "Initial", "First_after", "Needs_reveal"])? {
             0 => InputRequest::NoInputRequired,
             1 => InputRequest::Initial,
-            2 => InputRequest::FirstAfter { level: Decode::decode(reader)?, counter: Decode::decode(reader)? },
-            3 => InputRequest::NeedsReveal { reveal: Decode::decode(reader)? },
+            2 => InputRequest::FirstAfter {
+                level: reader.field("level", Decode::decode)?,
+                counter: reader.field("counter", Decode::decode)?,
+            },
+            3 => InputRequest::NeedsReveal { reveal: reader.field("reveal", Decode::decode)? },
             tag => return Err(at.error("input request", Problem::Tag(tag))),
         })
     }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use soru_protocol::protocol::Protocol;
 use soru_protocol::wire::{Contents, Dated};
-use soru_tezos::codec::{Decode, Decoded, Encode, Problem, Reader};
+use soru_tezos::codec::{Decode, Decoded, Encode, Problem, Reader, Slice, Trace};
 use soru_tezos::contract::{Contract, Destination};
 use soru_tezos::hash::{BlockHash, SmartRollupAddress};
+use soru_tezos::json::pretty;
 use soru_tezos::key::{PublicKeyHash, Signature};
 use soru_tezos::micheline::Micheline;
 use soru_tezos::operation::{decode_signed, put_signature};
@@ -24,9 +25,10 @@ pub(super) struct Encoding {
     decode: fn(Protocol, &mut Reader<'_>) -> Result<Value, String>,
 }
 
-/// An encoding with the protocol it is asked for.
-#[derive(Clone, Copy)]
+/// An encoding with the protocol it is asked for, and its whole name.
+#[derive(Clone)]
 pub(super) struct Chosen {
+    pub(super) id: String,
     encoding: &'static Encoding,
     protocol: Protocol,
 }
@@ -39,11 +41,48 @@ impl Chosen {
 
     /// The JSON form of bytes.
     pub(super) fn decode(&self, bytes: &[u8]) -> Result<Value, String> {
-        let mut reader = Reader::new(bytes);
-        let value = (self.encoding.decode)(self.protocol, &mut reader)?;
-        reader.finish("value").map_err(|error| error.to_string())?;
+        self.read(&mut Reader::new(bytes))
+    }
+
+    /// The pieces of bytes.
+    pub(super) fn slice(&self, bytes: &[u8]) -> Result<Vec<Slice>, String> {
+        let protocol = self.id.split_once('.').map_or("", |(protocol, _)| protocol);
+        let trace = Trace::new(format!("{protocol}."));
+        Reader::traced(bytes, &trace).described(&self.id, |reader| Ok(self.read(reader))).map_err(text)??;
+        Ok(trace.into_slices())
+    }
+
+    fn read(&self, reader: &mut Reader<'_>) -> Result<Value, String> {
+        let value = (self.encoding.decode)(self.protocol, reader)?;
+        reader.finish("value").map_err(text)?;
         Ok(value)
     }
+
+    /// A value as a person reads it, from its JSON form.
+    pub(super) fn show(&self, value: &Value) -> String {
+        match (self.encoding.name, value) {
+            ("smart_rollup.metadata", value) => {
+                let address = value["address"].as_str().unwrap_or_default();
+                format!("address: {address} ; origination_level: {}", value["origination_level"])
+            }
+            ("smart_rollup.whitelist", Value::Array(stakers)) => {
+                let short = stakers.iter().filter_map(|staker| staker.as_str()?.get(..SHORT_ADDRESS));
+                show_list(&short.collect::<Vec<_>>())
+            }
+            (_, Value::String(text)) => text.clone(),
+            _ => pretty(value),
+        }
+    }
+}
+
+/// Letters of a staker's address that are shown in lists.
+const SHORT_ADDRESS: usize = 13;
+/// Columns of a list on one line.
+const WIDTH: usize = 78;
+
+fn show_list(items: &[&str]) -> String {
+    let line = format!("[{}]", items.join("; "));
+    if line.len() < WIDTH { line } else { format!("[\n  {}\n]", items.join(";\n  ")) }
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -141,7 +180,7 @@ const ENCODINGS: &[Encoding] = &[
         since: ALL,
         encode: |protocol, json| Batch::from_json(protocol, json)?.unsigned_bytes(protocol),
         decode: |protocol, reader| {
-            let branch = BlockHash::decode(reader).map_err(text)?;
+            let branch = reader.field("branch", BlockHash::decode).map_err(text)?;
             let contents = reader.until_end(|reader| Contents::decode(protocol, reader)).map_err(text)?;
             Batch { branch, contents, signature: None }.to_json(protocol)
         },
@@ -241,18 +280,18 @@ pub(super) fn find(id: &str) -> Result<Chosen, String> {
             encoding.since.error_name()
         ));
     }
-    Ok(Chosen { encoding, protocol })
+    Ok(Chosen { id: id.to_owned(), encoding, protocol })
 }
 
-/// All encodings with their whole names, in alphabetical order.
-pub(super) fn all() -> Vec<(String, Chosen)> {
-    let mut all: Vec<(String, Chosen)> = protocols()
+/// All encodings, in alphabetical order of their whole names.
+pub(super) fn all() -> Vec<Chosen> {
+    let mut all: Vec<Chosen> = protocols()
         .flat_map(|(name, protocol)| {
             let known = ENCODINGS.iter().filter(move |encoding| encoding.since <= protocol);
-            known.map(move |encoding| (format!("{name}.{}", encoding.name), Chosen { encoding, protocol }))
+            known.map(move |encoding| Chosen { id: format!("{name}.{}", encoding.name), encoding, protocol })
         })
         .collect();
-    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all.sort_by(|one, other| one.id.cmp(&other.id));
     all
 }
 

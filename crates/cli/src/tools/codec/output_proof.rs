@@ -63,9 +63,9 @@ impl OutputProof {
             offset: at + error.offset,
             problem: Problem::Other(error.reason),
         })?;
-        reader.take(reader.left() - rest.len(), PROOF)?;
-        let state = if has_state(protocol) { Some(StateHash::decode(reader)?) } else { None };
-        let output = super::encodings::checked(protocol, reader)?;
+        reader.field(PROOF, |reader| reader.take(reader.left() - rest.len(), PROOF))?;
+        let state = if has_state(protocol) { Some(reader.field(STATE, StateHash::decode)?) } else { None };
+        let output = reader.field(OUTPUT, |reader| super::encodings::checked(protocol, reader))?;
         Ok(OutputProof { proof, state, output })
     }
 }

@@ -3,6 +3,10 @@
 //! A type's encoding stands beside the type, once, as [`Encode`] and [`Decode`]; `binary_struct!` writes both for a plain
 //! record. All integers are big-endian.
 
+mod trace;
+
+pub use trace::{Slice, Trace};
+
 use std::fmt;
 
 /// Why bytes did not decode: what was being read, at which offset, and what was wrong.
@@ -96,6 +100,7 @@ pub struct Reader<'a> {
     bytes: &'a [u8],
     offset: usize,
     depth: u16,
+    trace: Option<&'a Trace>,
 }
 
 /// Deepest nesting of length-prefixed or recursive values. Micheline on the layer 1 is bounded far below.
@@ -104,7 +109,7 @@ pub const MAX_DEPTH: u16 = 1_000;
 impl<'a> Reader<'a> {
     /// A reader over all of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, offset: 0, depth: 0 }
+        Reader { bytes, offset: 0, depth: 0, trace: None }
     }
 
     /// An error at the present place.
@@ -142,6 +147,7 @@ impl<'a> Reader<'a> {
         };
         self.bytes = back;
         self.offset += count;
+        self.note_bytes(self.offset - count..self.offset);
         Ok(front)
     }
 
@@ -149,6 +155,7 @@ impl<'a> Reader<'a> {
     pub fn take_rest(&mut self) -> &'a [u8] {
         let rest = std::mem::take(&mut self.bytes);
         self.offset += rest.len();
+        self.note_bytes(self.offset - rest.len()..self.offset);
         rest
     }
 
@@ -161,23 +168,41 @@ impl<'a> Reader<'a> {
 
     /// One byte.
     pub fn byte(&mut self, what: &'static str) -> Decoded<u8> {
-        Ok(self.array::<1>(what)?[0])
+        let byte = self.array::<1>(what)?[0];
+        self.note("uint8", byte);
+        Ok(byte)
+    }
+
+    /// The tag of a case, a byte, whose title in traces is that place of `titles`.
+    pub fn tag(&mut self, what: &'static str, titles: &[&str]) -> Decoded<u8> {
+        let tag = self.byte(what)?;
+        if let Some(title) = titles.get(usize::from(tag)) {
+            self.case(title);
+        }
+        Ok(tag)
     }
 
     /// A boolean: `ff` or `00`. Also the presence byte of options.
     pub fn flag(&mut self, what: &'static str) -> Decoded<bool> {
         let at = self.clone();
         match self.byte(what)? {
-            0x00 => Ok(false),
-            0xff => Ok(true),
+            0x00 => Ok(self.noted("bool", false)),
+            0xff => Ok(self.noted("bool", true)),
             other => Err(at.error(what, Problem::Flag(other))),
         }
+    }
+
+    /// Notes the kind of a value just read, and gives it back.
+    fn noted<T: fmt::Display>(&self, kind: &str, value: T) -> T {
+        self.note(kind, &value);
+        value
     }
 
     /// A four-byte length, checked against what is left.
     pub fn length(&mut self, what: &'static str) -> Decoded<usize> {
         let at = self.clone();
         let length = u32::from_be_bytes(self.array(what)?);
+        self.note_name("dynamic length", length);
         match usize::try_from(length) {
             Ok(length) if length <= self.left() => Ok(length),
             _ => Err(at.error(what, Problem::TooShort { wanted: length as usize, left: self.left() })),
@@ -237,7 +262,7 @@ impl<'a> Reader<'a> {
         let mut values = Vec::new();
         while self.left() > 0 {
             let before = self.left();
-            values.push(read(self)?);
+            values.push(self.element(&mut read)?);
             if self.left() == before {
                 return Err(self.error("list", Problem::Other("an element of no bytes")));
             }
@@ -256,7 +281,9 @@ impl<'a> Reader<'a> {
         what: &'static str,
         read: impl FnOnce(&mut Reader<'a>) -> Decoded<T>,
     ) -> Decoded<Option<T>> {
-        if self.flag(what)? { read(self).map(Some) } else { Ok(None) }
+        let present = self.flag(what)?;
+        self.note_presence(present);
+        if present { read(self).map(Some) } else { Ok(None) }
     }
 }
 
@@ -294,18 +321,20 @@ pub fn put_option<T: Encode>(out: &mut Vec<u8>, value: Option<&T>) {
 }
 
 macro_rules! integers {
-    ($($int:ty),*) => {$(
+    ($($int:ty = $kind:literal),*) => {$(
         impl Encode for $int {
             fn encode(&self, out: &mut Vec<u8>) { out.extend_from_slice(&self.to_be_bytes()) }
         }
         impl Decode for $int {
             fn decode(reader: &mut Reader<'_>) -> Decoded<Self> {
-                Ok(<$int>::from_be_bytes(reader.array(stringify!($int))?))
+                let value = <$int>::from_be_bytes(reader.array(stringify!($int))?);
+                reader.note($kind, value);
+                Ok(value)
             }
         }
     )*};
 }
-integers!(u8, u16, u32, u64, i16, i32, i64);
+integers!(u8 = "uint8", u16 = "uint16", u32 = "uint32", u64 = "uint64", i16 = "int16", i32 = "int32", i64 = "int64");
 
 impl Encode for bool {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -361,7 +390,7 @@ macro_rules! binary_struct {
         }
         impl $crate::codec::Decode for $name {
             fn decode(reader: &mut $crate::codec::Reader<'_>) -> $crate::codec::Decoded<Self> {
-                Ok($name { $( $field: $crate::codec::Decode::decode(reader)?, )* })
+                Ok($name { $( $field: reader.field(stringify!($field), $crate::codec::Decode::decode)?, )* })
             }
         }
     };
