@@ -1,8 +1,12 @@
 //! The tree of a node's services, as the reference's client lays it out (`rpc list`): what has few branches is written on one
 //! line, the rest in groups.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// The methods, in the order in which they are listed.
+pub const METHODS: [&str; 5] = ["get", "post", "delete", "put", "patch"];
 
 /// Columns of a paragraph.
 const WIDTH: usize = 77;
@@ -29,6 +33,28 @@ impl Tree {
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
             Some(name) => &mut self.argument.get_or_insert_with(|| (name.to_owned(), Box::default())).1,
             None => self.children.entry(part.to_owned()).or_default(),
+        }
+    }
+
+    /// Adds what a node of the reference says of itself under `/describe`, and what it says of the arguments of paths.
+    pub fn describe(&mut self, described: &Value, arguments: &mut BTreeMap<String, String>) {
+        let directory = &described["static"];
+        for method in METHODS {
+            if let Some(service) = directory.get(format!("{method}_service")) {
+                let doc = service["description"].as_str().unwrap_or_default();
+                self.services.push((method.to_uppercase(), doc.to_owned()));
+            }
+        }
+        for suffix in directory["subdirs"]["suffixes"].as_array().into_iter().flatten() {
+            if let Some(name) = suffix["name"].as_str() {
+                self.children.entry(name.to_owned()).or_default().describe(&suffix["tree"], arguments);
+            }
+        }
+        let argument = &directory["subdirs"]["dynamic_dispatch"];
+        if let Some(name) = argument["arg"]["name"].as_str() {
+            arguments.insert(name.to_owned(), argument["arg"]["descr"].as_str().unwrap_or_default().to_owned());
+            let (_, below) = self.argument.get_or_insert_with(|| (name.to_owned(), Box::default()));
+            below.describe(&argument["tree"], arguments);
         }
     }
 
@@ -165,6 +191,27 @@ mod tests {
             Some words \n";
         assert_eq!(text, wanted);
         assert_eq!(arguments, ["pkh", "n", "address"]);
+    }
+
+    #[test]
+    fn a_node_of_the_reference_describes_itself() {
+        let service =
+            |method: &str| serde_json::json!({"meth": method, "path": ["x"], "description": "Does it.", "query": []});
+        let described = serde_json::json!({"static": {"subdirs": {"suffixes": [
+            {"name": "errors", "tree": {"static": {"get_service": service("GET"), "post_service": service("POST")}}},
+            {"name": "blocks", "tree": {"static": {"subdirs": {"dynamic_dispatch": {
+                "arg": {"id": "single", "name": "block_id", "descr": "A block"},
+                "tree": {"static": {"get_service": service("GET")}},
+            }}}}},
+            {"name": "nothing", "tree": "empty"},
+        ]}}});
+        let (mut tree, mut docs) = (Tree::default(), BTreeMap::new());
+        tree.describe(&described, &mut docs);
+        let (text, arguments) = render(&tree, &[]);
+        let does = "      Does it. \n";
+        let rows = ["- GET /blocks/<block_id>", "- GET /errors", "- POST /errors"];
+        assert_eq!(text, rows.map(|row| format!("  {row}\n{does}")).concat());
+        assert_eq!((arguments.as_slice(), docs["block_id"].as_str()), (&["block_id".to_owned()][..], "A block"));
     }
 
     #[test]

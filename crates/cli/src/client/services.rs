@@ -1,11 +1,13 @@
 //! What a node answers to, and which protocols the client knows: `rpc list`, `rpc schema`, `rpc format` (`spec/node.md` §10.3). They
-//! read the node's OpenAPI document, which our sandbox serves at `/openapi.json`.
+//! read the node's OpenAPI document, which our sandbox serves at `/openapi.json`, or what a node of the reference says of itself
+//! under `/describe`.
 
 use super::context::{Context, rpc_failed};
-use super::rpc_tree::{self, Tree};
+use super::rpc_tree::{self, METHODS, Tree};
 use crate::grammar::{CliError, Command, Invocation};
 use serde_json::{Map, Value, json};
 use soru_tezos::json::pretty;
+use std::collections::BTreeMap;
 
 const RPC: &str = "Commands for the low level RPC layer";
 const MISC: &str = "Miscellaneous commands";
@@ -62,11 +64,27 @@ fn fits(template: &[&str], path: &[&str]) -> bool {
     template.iter().zip(path).all(|(wanted, part)| is_parameter(wanted) || wanted == part)
 }
 
-/// The OpenAPI document of the node.
-async fn document(context: &Context) -> Result<Value, CliError> {
-    let document: Option<Value> = context.rpc.get_optional("/openapi.json").await.map_err(rpc_failed)?;
-    document.ok_or_else(|| {
-        CliError::failed("this node does not describe itself: there is no OpenAPI document at /openapi.json")
+/// How a node describes itself.
+enum Described {
+    /// By an OpenAPI document.
+    Document(Value),
+    /// By the tree of services below a path.
+    Tree(Value),
+}
+
+/// What the node says of the services below a path; of all that is there, or of the path alone.
+async fn described(context: &Context, path: &[&str], all: bool) -> Result<Described, CliError> {
+    if let Some(document) = context.rpc.get_optional("/openapi.json").await.map_err(rpc_failed)? {
+        return Ok(Described::Document(document));
+    }
+    let recurse = if all { "yes" } else { "no" };
+    let path = [&["describe"][..], path].concat().join("/");
+    let tree = context.rpc.get_optional(&format!("/{path}?recurse={recurse}")).await.map_err(rpc_failed)?;
+    tree.map(Described::Tree).ok_or_else(|| {
+        CliError::failed(
+            "this node does not describe itself here: there is no OpenAPI document at /openapi.json, and nothing under \
+             /describe for this URL",
+        )
     })
 }
 
@@ -76,23 +94,29 @@ fn paths(document: &Value) -> impl Iterator<Item = (&String, &Map<String, Value>
     paths.filter_map(|(path, operations)| Some((path, operations.as_object()?)))
 }
 
-/// The methods, in the order in which they are listed.
-const METHODS: [&str; 5] = ["get", "post", "delete", "put", "patch"];
-
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let context = Context::new(&invocation)?;
-    let document = document(&context).await?;
     let prefix = parts(invocation.param("url"));
     let mut tree = Tree::default();
-    for (path, operations) in paths(&document) {
-        let template = parts(path);
-        if template.len() < prefix.len() || !fits(&template, &prefix) {
-            continue;
+    let mut docs = BTreeMap::new();
+    match described(&context, &prefix, true).await? {
+        Described::Document(document) => {
+            for (path, operations) in paths(&document) {
+                let template = parts(path);
+                if template.len() < prefix.len() || !fits(&template, &prefix) {
+                    continue;
+                }
+                for method in METHODS.iter().filter(|method| operations.contains_key(**method)) {
+                    let summary = operations[*method]["summary"].as_str().unwrap_or_default();
+                    tree.add(&template[prefix.len()..], &method.to_uppercase(), summary);
+                }
+                for parameter in operations.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+                    let name = parameter["name"].as_str().unwrap_or_default();
+                    docs.entry(name.to_owned()).or_insert_with(|| parameter_doc(parameter));
+                }
+            }
         }
-        for method in METHODS.iter().filter(|method| operations.contains_key(**method)) {
-            let summary = operations[*method]["summary"].as_str().unwrap_or_default();
-            tree.add(&template[prefix.len()..], &method.to_uppercase(), summary);
-        }
+        Described::Tree(described) => tree.describe(&described, &mut docs),
     }
     if tree.is_empty() {
         return Err(CliError::failed("No service found at this URL"));
@@ -103,7 +127,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         let mut rows = String::new();
         for name in &arguments {
             rows += &format!("  <{name}>\n");
-            rpc_tree::paragraph(&mut rows, &parameter_doc(&document, name), 6);
+            rpc_tree::paragraph(&mut rows, docs.get(name).map_or("", String::as_str), 6);
         }
         println!("\nDynamic parameter description:\n  \n{rows}");
     }
@@ -111,9 +135,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 }
 
 /// What a document says about a parameter of paths.
-fn parameter_doc(document: &Value, name: &str) -> String {
-    let mut all = paths(document).filter_map(|(_, operations)| operations.get("parameters")?.as_array()).flatten();
-    let parameter = all.find(|parameter| parameter["name"] == name).unwrap_or(&Value::Null);
+fn parameter_doc(parameter: &Value) -> String {
     match (parameter["description"].as_str(), parameter["example"].as_str()) {
         (Some(text), _) => text.to_owned(),
         (None, Some(example)) => format!("for example {example}"),
@@ -134,27 +156,44 @@ async fn service(invocation: &Invocation) -> Result<Service, CliError> {
         known.then_some(method).ok_or("give one of GET, POST, DELETE, PUT, PATCH")
     })?;
     let context = Context::new(invocation)?;
-    let document = document(&context).await?;
     let path = parts(invocation.param("url"));
+    let found = match described(&context, &path, false).await? {
+        Described::Document(document) => in_document(&document, &method, &path),
+        Described::Tree(tree) => in_tree(&tree, &method),
+    };
+    found.map_err(|is_prefix| {
+        CliError::failed(match is_prefix {
+            true => "No service found at this URL (but this is a valid prefix)",
+            false => "No service found at this URL",
+        })
+    })
+}
+
+/// A service of a document, or else whether there are services below its path.
+fn in_document(document: &Value, method: &str, path: &[&str]) -> Result<Service, bool> {
     let mut is_prefix = false;
-    for (template, operations) in paths(&document) {
+    for (template, operations) in paths(document) {
         let template = parts(template);
-        if template.len() < path.len() || !fits(&template, &path) {
+        if template.len() < path.len() || !fits(&template, path) {
             continue;
         }
         is_prefix = true;
-        if let Some(operation) = operations.get(&method).filter(|_| template.len() == path.len()) {
+        if let Some(operation) = operations.get(method).filter(|_| template.len() == path.len()) {
             let input = operation["requestBody"]["content"]["application/json"].get("schema").cloned();
             let answers = operation["responses"]["200"]["content"].as_object();
             let output = answers.and_then(|kinds| kinds.values().next()).map(|kind| kind["schema"].clone());
-            let whole = |schema: Value| with_definitions(&document, schema);
+            let whole = |schema: Value| with_definitions(document, schema);
             return Ok(Service { input: input.map(whole), output: whole(output.unwrap_or_default()) });
         }
     }
-    Err(CliError::failed(match is_prefix {
-        true => "No service found at this URL (but this is a valid prefix)",
-        false => "No service found at this URL",
-    }))
+    Err(is_prefix)
+}
+
+/// The same at the root of a tree.
+fn in_tree(tree: &Value, method: &str) -> Result<Service, bool> {
+    let service = tree["static"].get(format!("{method}_service")).ok_or(true)?;
+    let input = service.get("input").map(|input| input["json_schema"].clone());
+    Ok(Service { input, output: service["output"]["json_schema"].clone() })
 }
 
 /// A schema, with those it refers to beside it.
