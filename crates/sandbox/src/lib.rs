@@ -2,7 +2,6 @@
 //! and the RPC of a node. Programs talk to it as they talk to any Tezos node.
 #![forbid(unsafe_code)]
 
-mod accept;
 pub mod block;
 pub mod config;
 mod controls;

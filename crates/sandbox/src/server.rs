@@ -1,6 +1,5 @@
 //! Starting and stopping the sandbox: the HTTP server and the baker around one [`Node`].
 
-use crate::accept::Bounded;
 use crate::block::{self, ChainStart};
 use crate::config::SandboxConfig;
 use crate::error::SandboxError;
@@ -8,24 +7,21 @@ use crate::node::{self, Node};
 use crate::produce;
 use crate::rpc;
 use crate::store::Store;
+use soru_http::Limits;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-
-/// How long requests in flight may take to end after the sandbox is told to stop.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// A running sandbox. Dropping it stops it without waiting.
 pub struct Sandbox {
     address: SocketAddr,
     node: Arc<Node>,
     stop: CancellationToken,
-    server: Option<JoinHandle<std::io::Result<()>>>,
+    server: Option<JoinHandle<()>>,
     baker: Option<JoinHandle<()>>,
 }
 
@@ -46,9 +42,9 @@ impl Sandbox {
         let address = listener.local_addr().map_err(refuse)?;
         let stop = CancellationToken::new();
         let block_time = config.block_time;
-        let listener = Bounded::new(listener, config.max_connections);
+        let limits = Limits { connections: config.max_connections, ..Limits::default() };
         let node = open(config, stop.clone()).await?;
-        let server = tokio::spawn(serve(listener, node.clone(), stop.clone()));
+        let server = tokio::spawn(soru_http::serve(listener, rpc::router(node.clone()), limits, stop.clone()));
         let baker = tokio::spawn(produce::bake_until_stopped(node.clone(), block_time));
         info!(%address, level = block::number(&node.view().head()), %block_time, "layer 1 listens");
         Ok(Sandbox { address, node, stop, server: Some(server), baker: Some(baker) })
@@ -76,13 +72,11 @@ impl Sandbox {
         SandboxError::System { what: "the layer 1 stopped", reason }
     }
 
-    /// Stops: the block being made is finished, streams end, requests in flight are given two seconds.
+    /// Stops: the block being made is finished, streams end, requests in flight are given [`Limits::grace`].
     pub async fn stop(mut self) {
         self.stop.cancel();
-        if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(GRACE, &mut server).await.is_err()
-        {
-            server.abort();
+        if let Some(server) = self.server.take() {
+            let _ = server.await;
         }
         if let Some(baker) = self.baker.take() {
             // the baker ends between two blocks; a panic there was reported by the node
@@ -105,10 +99,6 @@ async fn open(config: SandboxConfig, stop: CancellationToken) -> Result<Arc<Node
     let failed =
         |error: tokio::task::JoinError| SandboxError::System { what: "opening the chain", reason: error.to_string() };
     opened.await.map_err(failed)?.map(Arc::new)
-}
-
-async fn serve(listener: Bounded, node: Arc<Node>, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, rpc::router(node)).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
 /// Runs a sandbox until `shutdown` is done.

@@ -1,6 +1,7 @@
 //! Tests of the binary from outside.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod abuse;
 mod bad_input;
 mod batcher;
 mod client_config;

@@ -6,10 +6,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use soru_http::Limits;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// Connections that may be open at a time: few programs gather metrics.
+const CONNECTIONS: usize = 64;
 
 /// Serves the metrics of a node until told to stop. A server that cannot be started is no reason to end the node.
 pub(crate) async fn serve(node: Arc<Node>, stop: CancellationToken) {
@@ -25,22 +29,20 @@ pub(crate) async fn serve(node: Arc<Node>, stop: CancellationToken) {
         tracing::info!("Starting metrics server on {bound}");
     }
     let app = Router::new().fallback(answer).with_state(Arc::clone(&node));
-    let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let limits = Limits { connections: CONNECTIONS, ..Limits::default() };
+    let server = soru_http::serve(listener, app, limits, stop.clone());
     let watching = async {
         if node.config.performance_metrics {
             watch_process(&node).await;
         }
         stop.cancelled().await;
     };
-    let (ended, ()) = tokio::join!(server, async {
+    tokio::join!(server, async {
         tokio::select! {
             () = watching => {}
             () = stop.cancelled() => {}
         }
     });
-    if let Err(e) = ended {
-        tracing::error!("The metrics server ended: {e}");
-    }
 }
 
 /// `ADDR:PORT`, `:PORT` for all addresses of the machine, or `ADDR` alone.

@@ -2,10 +2,13 @@
 
 use super::reply::Reply;
 use super::{Arguments, injector, switch};
-use crate::batcher::{Batcher, BatcherError, Message, MessageId, MessageStatus, Refused};
+use crate::batcher::{Batcher, BatcherError, CAPACITY, Message, MessageId, MessageStatus, Refused};
 use crate::node::Node;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use soru_tezos::codec::HexBytes;
+use std::fmt;
 
 fn batcher(node: &Node) -> Result<&Batcher, Reply> {
     node.batcher.as_ref().ok_or_else(|| Reply::permanent("sc_rollup.node.no_batcher"))
@@ -35,9 +38,38 @@ pub(super) fn inject(node: &Node, arguments: &Arguments, body: &[u8]) -> Result<
     Reply::json(&ids)
 }
 
+/// A list of texts: as many as can wait, and at most one of those that are too many.
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sequence;
+        impl<'de> Visitor<'de> for Sequence {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while texts.len() <= CAPACITY {
+                    match sequence.next_element()? {
+                        Some(text) => texts.push(text),
+                        None => return Ok(Texts(texts)),
+                    }
+                }
+                while sequence.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_seq(Sequence)
+    }
+}
+
 /// A list of texts in hexadecimal.
 fn messages(body: &[u8]) -> Result<Vec<HexBytes>, Reply> {
-    let texts: Vec<String> = serde_json::from_slice(body).map_err(|error| match body.first() {
+    let Texts(texts) = serde_json::from_slice(body).map_err(|error| match body.first() {
         Some(b'[') if error.is_eof() => Reply::bad_body("JSON.of_buffer unclosed array"),
         _ => Reply::bad_body(&error.to_string()),
     })?;

@@ -22,6 +22,7 @@ use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use reply::Reply;
+use soru_http::{Bodies, Limits, Workers, percent_decoded};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -31,18 +32,25 @@ use tokio_util::sync::CancellationToken;
 struct Server {
     node: Arc<Node>,
     access: Arc<AclRules>,
+    bodies: Bodies,
+    workers: Workers,
+    exports: snapshot::Exports,
     stop: CancellationToken,
 }
 
 /// Answers requests until `stop`.
 pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener, stop: CancellationToken) {
     let access = Arc::new(node.config.access_rules());
-    let server = Server { node, access, stop: stop.clone() };
+    let server = Server {
+        node,
+        access,
+        bodies: Bodies::new(MAX_BODY),
+        workers: Workers::default(),
+        exports: snapshot::Exports::default(),
+        stop: stop.clone(),
+    };
     let router = Router::new().fallback(handle).with_state(server);
-    let ended = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(e) = ended {
-        tracing::error!("the RPC server failed: {e}");
-    }
+    soru_http::serve(listener, router, Limits::default(), stop).await;
 }
 
 async fn handle(State(server): State<Server>, request: Request) -> Response<Body> {
@@ -69,8 +77,8 @@ fn allowed_origin(node: &Node, origin: &HeaderValue) -> Option<HeaderValue> {
 /// A request's query, by name.
 pub(crate) type Arguments = HashMap<String, String>;
 
-/// Most bytes of a request's body: a full batcher's messages, in hexadecimal, would be more.
-const MAX_BODY: usize = 64 << 20;
+/// Most bytes of a request's body. In hexadecimal that is as many messages as layer 1 takes in ten blocks.
+const MAX_BODY: usize = 16 << 20;
 
 /// A switch in a query.
 fn switch(arguments: &Arguments, name: &str) -> Result<bool, Reply> {
@@ -83,7 +91,7 @@ fn switch(arguments: &Arguments, name: &str) -> Result<bool, Reply> {
 
 async fn dispatch(server: &Server, method: &Method, uri: &Uri, body: Body) -> Response<Body> {
     let path = uri.path();
-    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
+    let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decoded).collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     if !known(&segments) {
         return status(StatusCode::NOT_FOUND);
@@ -108,11 +116,12 @@ async fn dispatch(server: &Server, method: &Method, uri: &Uri, body: Body) -> Re
     };
     let node = &server.node;
     if *method != Method::GET {
-        let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-            return Reply::bad_body(&format!("it has more than {MAX_BODY} bytes, or ended early")).into_response();
+        let body = match server.bodies.read(body).await {
+            Ok(body) => body,
+            Err(refused) => return Reply::from(refused).into_response(),
         };
         let (node, segments) = (Arc::clone(node), owned(&segments));
-        let change = tokio::task::spawn_blocking(move || {
+        let change = server.workers.run(move || {
             let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
             change(&node, &segments, &arguments, &body).unwrap_or_else(|refused| refused)
         });
@@ -122,11 +131,11 @@ async fn dispatch(server: &Server, method: &Method, uri: &Uri, body: Body) -> Re
         ["global", "monitor_blocks"] => streams::blocks(node, &server.stop),
         ["global", "monitor_finalized_blocks"] => streams::finalized_blocks(node, &server.stop),
         ["local", "synchronized"] => streams::synchronized(node, &server.stop),
-        ["admin", "snapshot"] => snapshot::answer(node, &arguments, &server.stop).await,
+        ["admin", "snapshot"] => snapshot::answer(node, &arguments, &server.exports, &server.stop).await,
         ref segments => {
             // reading a state may touch the disk
             let (node, segments) = (Arc::clone(node), owned(segments));
-            let answer = tokio::task::spawn_blocking(move || {
+            let answer = server.workers.run(move || {
                 let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
                 answer(&node, &segments, &arguments).unwrap_or_else(|refused| refused)
             });
@@ -211,24 +220,4 @@ fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
-}
-
-/// Undoes percent encoding of a path segment.
-fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        match (first, tail) {
-            (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let digit = |byte: &u8| (*byte as char).to_digit(16).unwrap_or(0) as u8;
-                bytes.push(digit(high) << 4 | digit(low));
-                rest = tail;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -49,6 +49,11 @@ impl Reply {
         Reply { status: StatusCode::BAD_REQUEST, content_type: "text/plain", body }
     }
 
+    /// A refusal for as long as others ask for the same.
+    pub fn busy(reason: &str) -> Reply {
+        Reply { status: StatusCode::SERVICE_UNAVAILABLE, ..Reply::bad(reason.to_owned()) }
+    }
+
     /// An error that is named by its id alone and will not pass.
     pub fn permanent(id: &str) -> Reply {
         Reply::error(json!({"kind": "permanent", "id": id}))
@@ -81,6 +86,12 @@ impl Reply {
         *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         response
+    }
+}
+
+impl From<soru_http::Refused> for Reply {
+    fn from(refused: soru_http::Refused) -> Self {
+        Reply { status: refused.status(), ..Reply::bad_body(&refused.to_string()) }
     }
 }
 

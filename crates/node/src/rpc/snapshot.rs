@@ -12,13 +12,24 @@ use futures::StreamExt;
 use soru_tezos::scalar::Level;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of a chunk, and chunks that wait for the reader.
 const CHUNK: usize = 1 << 16;
 const WAITING: usize = 8;
+
+/// How many snapshots may be made at a time. Each holds a thread, and a view of the store that nothing is collected from, for
+/// as long as its reader takes.
+#[derive(Clone)]
+pub(super) struct Exports(Arc<Semaphore>);
+
+impl Default for Exports {
+    fn default() -> Self {
+        Exports(Arc::new(Semaphore::new(2)))
+    }
+}
 
 /// Writes into the body of an answer.
 struct Pipe(mpsc::Sender<io::Result<Bytes>>);
@@ -36,7 +47,12 @@ impl Write for Pipe {
     }
 }
 
-pub(super) async fn answer(node: &Arc<Node>, arguments: &Arguments, stop: &CancellationToken) -> Response<Body> {
+pub(super) async fn answer(
+    node: &Arc<Node>,
+    arguments: &Arguments,
+    exports: &Exports,
+    stop: &CancellationToken,
+) -> Response<Body> {
     let up_to = match arguments.get("level").map(String::as_str) {
         None | Some("finalized") => UpTo::Finalized,
         Some("head") => UpTo::Head,
@@ -51,6 +67,9 @@ pub(super) async fn answer(node: &Arc<Node>, arguments: &Arguments, stop: &Cance
         Some("first") => States::First,
         Some(text) => return Reply::bad_argument("states", text, "all or first is wanted").into_response(),
     };
+    let Ok(place) = Arc::clone(&exports.0).try_acquire_owned() else {
+        return Reply::busy("Two snapshots are being exported already; try again when one is done").into_response();
+    };
     let (sender, receiver) = mpsc::channel(WAITING);
     let (store, data_dir) = (node.store.clone(), node.data_dir.clone());
     let dump = match tokio::task::spawn_blocking(move || store.dump(up_to)).await {
@@ -59,6 +78,7 @@ pub(super) async fn answer(node: &Arc<Node>, arguments: &Arguments, stop: &Cance
         Err(error) => return Reply::exception(&error.to_string()).into_response(),
     };
     tokio::task::spawn_blocking(move || {
+        let _place = place;
         let out = BufWriter::with_capacity(CHUNK, Pipe(sender.clone()));
         let level = dump.head().level;
         match snapshot::write(&dump, &data_dir, states, out) {

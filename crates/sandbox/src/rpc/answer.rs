@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
+use soru_http::Refused;
 use soru_protocol::protocol::Protocol;
 use soru_tezos::rpc_error::TezosError;
 
@@ -29,10 +30,8 @@ pub enum Answer {
     NotAcceptable,
     /// 415: the body is no JSON.
     MediaType,
-    /// 408: the body did not come in time.
-    TooSlow,
-    /// 413: the body is larger than accepted.
-    TooLarge,
+    /// 400, 408, 413 or 503: the body does not come, or cannot be held.
+    Body(Refused),
     /// 500: a trace of errors, the most general first.
     Errors(Vec<Value>),
     /// 501: the reference answers this to `HEAD`.
@@ -119,12 +118,10 @@ impl IntoResponse for Answer {
             Answer::Method(allow) => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]).into_response(),
             Answer::NotAcceptable => StatusCode::NOT_ACCEPTABLE.into_response(),
             Answer::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
-            Answer::TooSlow => StatusCode::REQUEST_TIMEOUT.into_response(),
-            Answer::TooLarge => body(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "text/plain",
-                Body::from("The request body is larger than this node accepts."),
-            ),
+            Answer::Body(refused) => {
+                let text = format!("Failed to read the request body: {refused}");
+                body(refused.status(), "text/plain", Body::from(text))
+            }
             Answer::Errors(trace) => {
                 let text = format!("{}\n", Value::Array(trace));
                 body(StatusCode::INTERNAL_SERVER_ERROR, JSON, Body::from(text))

@@ -30,22 +30,19 @@ use axum::response::{IntoResponse, Response};
 pub use block_id::{Anchor, BlockId};
 use request::Request;
 use serde_json::Value;
+use soru_http::{Bodies, Held, Workers};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Largest request body, in bytes. The largest sensible one is a contract or a kernel installer in JSON.
 const MAX_BODY: usize = 4 << 20;
-
-/// How long a client may take to send a body.
-const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// What a node whose head has this ledger answers to a request for `…/context/<path>`, for the tables of the ledger:
 /// `contracts/…`, `big_maps/…`, `smart_rollups/…`. A request with a body is a `POST`. The HTTP status, and the body where it
 /// is JSON.
 pub fn answer_on(ledger: &Ledger, path: &str, body: Option<&Value>) -> (u16, Value) {
     let method = if body.is_some() { Method::POST } else { Method::GET };
-    let body = body.map(|body| body.to_string().into()).unwrap_or_default();
-    let request = Request::new(method, path, None, body);
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = Request::new(method, path, None, local(body));
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     context::of_ledger(ledger, &path, &request).unwrap_or(Answer::NotFound).into_json()
 }
@@ -53,30 +50,44 @@ pub fn answer_on(ledger: &Ledger, path: &str, body: Option<&Value>) -> (u16, Val
 /// What such a node answers to a request for `…/helpers/scripts/<service>`, other than simulations, in the block that comes
 /// next.
 pub fn script_answer_on(ledger: &Ledger, next: &BlockContext, service: &str, body: &Value) -> (u16, Value) {
-    let request = Request::new(Method::POST, service, None, body.to_string().into());
+    let request = Request::new(Method::POST, service, None, local(body.to_string()));
     scripts::answer(ledger, next, &[service], &request).into_json()
+}
+
+/// A body that came over no connection.
+fn local(text: String) -> Held {
+    bytes::Bytes::from(text).into()
+}
+
+/// What answers requests.
+#[derive(Clone)]
+struct Server {
+    node: Arc<Node>,
+    bodies: Bodies,
+    workers: Workers,
 }
 
 /// The service that answers every request.
 pub fn router(node: Arc<Node>) -> Router {
-    Router::new().fallback(handle).with_state(node)
+    let server = Server { node, bodies: Bodies::new(MAX_BODY), workers: Workers::default() };
+    Router::new().fallback(handle).with_state(server)
 }
 
-async fn handle(State(node): State<Arc<Node>>, request: axum::http::Request<Body>) -> Response {
+async fn handle(State(server): State<Server>, request: axum::http::Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let answer = match parts.method {
         Method::HEAD => Answer::NotImplemented,
         Method::OPTIONS => Answer::Empty,
         _ if !acceptable(&parts.headers) => Answer::NotAcceptable,
-        _ => match read_body(body).await {
-            Err(refusal) => refusal,
+        _ => match server.bodies.read(body).await {
+            Err(refused) => Answer::Body(refused),
             Ok(body) if !body.is_empty() && media(&parts.headers) == Media::Binary => {
                 Answer::bad_body("Failed to parse binary data: this node reads JSON only")
             }
             Ok(body) if !body.is_empty() && media(&parts.headers) == Media::Other => Answer::MediaType,
             Ok(body) => {
                 let request = Request::new(parts.method, parts.uri.path(), parts.uri.query(), body);
-                dispatch(node, request).await
+                dispatch(server, request).await
             }
         },
     };
@@ -85,7 +96,7 @@ async fn handle(State(node): State<Arc<Node>>, request: axum::http::Request<Body
 
 /// Streams and waiting requests are answered at once; everything else is computed on a thread of its own, so that a long
 /// simulation keeps nobody waiting.
-async fn dispatch(node: Arc<Node>, request: Request) -> Answer {
+async fn dispatch(Server { node, workers, .. }: Server, request: Request) -> Answer {
     match routes::find(&request.method, &request.path) {
         routes::Found::Here => {}
         routes::Found::Other(methods) => return Answer::Method(methods),
@@ -101,18 +112,9 @@ async fn dispatch(node: Arc<Node>, request: Request) -> Answer {
         ["sandbox", ..] => control::answer(&node, request).await,
         ["injection", rest @ ..] => injection::answer(&node, rest, &request).await,
         _ => {
-            let work = tokio::task::spawn_blocking(move || chain::answer(&node, &request));
-            work.await.unwrap_or_else(|error| Answer::failure(format!("the request could not be answered: {error}")))
+            let work = workers.run(move || chain::answer(&node, &request)).await;
+            work.unwrap_or_else(|error| Answer::failure(format!("the request could not be answered: {error}")))
         }
-    }
-}
-
-/// The body, if it comes in time and is not too large.
-async fn read_body(body: Body) -> Result<bytes::Bytes, Answer> {
-    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(Answer::TooLarge),
-        Err(_) => Err(Answer::TooSlow),
     }
 }
 

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use crate::nesting::{MAX_NESTING, is_shallow};
 use axum::http::Method;
 use serde::de::DeserializeOwned;
+use soru_http::{Held, percent_decoded};
 
 /// A request whose path and query are decoded.
 #[derive(Debug)]
@@ -15,20 +16,20 @@ pub struct Request {
     /// Query parameters in order.
     query: Vec<(String, String)>,
     /// The body.
-    pub body: bytes::Bytes,
+    pub body: Held,
 }
 
 impl Request {
     /// Takes a path and a query apart.
-    pub fn new(method: Method, path: &str, query: Option<&str>, body: bytes::Bytes) -> Request {
-        let path = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
+    pub fn new(method: Method, path: &str, query: Option<&str>, body: Held) -> Request {
+        let path = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decoded).collect();
         let query = query
             .unwrap_or_default()
             .split('&')
             .filter(|part| !part.is_empty())
             .map(|part| {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                (percent_decode(name), percent_decode(&value.replace('+', " ")))
+                (percent_decoded(name), percent_decoded(&value.replace('+', " ")))
             })
             .collect();
         Request { method, path, query, body }
@@ -67,30 +68,6 @@ impl Request {
     }
 }
 
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while index < bytes.len() {
-        let escaped = (bytes[index] == b'%')
-            .then(|| bytes.get(index + 1..index + 3))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                index += 3;
-            }
-            None => {
-                out.push(bytes[index]);
-                index += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +78,7 @@ mod tests {
             Method::GET,
             "/chains//main/blocks/head%7E2/%zz/",
             Some("a=1&b&a=2&c=%20x"),
-            Default::default(),
+            bytes::Bytes::new().into(),
         );
         assert_eq!(request.path, ["chains", "main", "blocks", "head~2", "%zz"]);
         assert_eq!(request.query("a"), Some("1"));
