@@ -118,9 +118,6 @@ impl HeadStream {
         }
         match self.client.monitor_heads(None).await {
             Ok(documents) => {
-                if self.attempts > 0 {
-                    tracing::info!(endpoint = self.client.endpoint(), "connected to the layer 1 again");
-                }
                 self.next_attempt = None;
                 self.last_at = Instant::now();
                 self.patience = FIRST_PATIENCE;
@@ -139,6 +136,9 @@ impl HeadStream {
 
     fn take(&mut self, head: MonitoredHead) -> Option<MonitoredHead> {
         self.predecessors.remember(head.hash, head.shell.predecessor);
+        if self.attempts > 0 {
+            tracing::info!(endpoint = self.client.endpoint(), "connected to the layer 1 again");
+        }
         if self.attempts > 0 || *self.state.borrow() != Connection::Up {
             self.attempts = 0;
             self.state.send_replace(Connection::Up);

@@ -66,11 +66,20 @@ pub enum RpcError {
     },
 }
 
+/// Bytes that are shown of an answer that cannot be read.
+const BEGINNING: usize = 80;
+
 fn show_trace(trace: &[TezosError]) -> String {
     trace.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl RpcError {
+    /// An answer that is not of the expected form, with its beginning: whoever sees that of a web page knows enough.
+    pub(super) fn unreadable(url: &reqwest::Url, body: &[u8], error: &serde_json::Error) -> RpcError {
+        let begin = String::from_utf8_lossy(&body[..body.len().min(BEGINNING)]).into_owned();
+        RpcError::Decode { url: url.to_string(), problem: format!("{error}. It begins with {begin:?}") }
+    }
+
     /// Whether the node says that the thing does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, RpcError::Status { status: 404, .. })

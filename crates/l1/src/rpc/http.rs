@@ -183,8 +183,7 @@ impl RpcClient {
         if !status.is_success() {
             return Err(Self::refusal(&url, status.as_u16(), &body));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| RpcError::Decode { url: url.to_string(), problem: error.to_string() })
+        serde_json::from_slice(&body).map_err(|error| RpcError::unreadable(&url, &body, &error))
     }
 
     /// `GET`s a JSON value.

@@ -2,7 +2,7 @@
 
 use super::error::{RpcError, RpcResult};
 use super::http::RpcClient;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures::stream::{BoxStream, StreamExt};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
@@ -31,8 +31,14 @@ impl<T: DeserializeOwned> Documents<T> {
             }
             let Some(chunk) = self.chunks.next().await else { return Ok(None) };
             let chunk = chunk.map_err(|error| self.client.stream_error(&self.url, error))?;
+            // reading the same beginning again and again would take long, were it that of an endless document
+            let may_end = self.buffer.is_empty() || chunk.iter().any(|byte| matches!(byte, b'}' | b']' | b'"' | b'\n'));
             self.buffer.extend_from_slice(&chunk);
-            self.split()?;
+            let blank = self.buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            self.buffer.advance(blank);
+            if may_end {
+                self.split()?;
+            }
             if self.buffer.len() > MAX_DOCUMENT {
                 return Err(RpcError::TooLarge { url: self.url.to_string(), limit: MAX_DOCUMENT });
             }
@@ -50,7 +56,7 @@ impl<T: DeserializeOwned> Documents<T> {
                     consumed = documents.byte_offset();
                 }
                 Some(Err(error)) if !error.is_eof() => {
-                    return Err(RpcError::Decode { url: self.url.to_string(), problem: error.to_string() });
+                    return Err(RpcError::unreadable(&self.url, &self.buffer, &error));
                 }
                 _ => break,
             }

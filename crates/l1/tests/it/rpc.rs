@@ -173,6 +173,8 @@ async fn failures_are_told_apart() {
         "/silence/chain_id" => Reply::Silence,
         "/large" => Reply::Text(200, "[".repeat(5 << 20)),
         "/text" => Reply::Text(200, "<html>".to_owned()),
+        "/blank" => Reply::Text(200, " ".repeat(17 << 20)),
+        "/endless" => Reply::Text(200, format!("\"{}", "a".repeat(17 << 20))),
         "/trace" => Reply::Json(
             500,
             json!([{ "kind": "temporary", "id": "proto.025-PsUshuai.smart_rollup_does_not_exist", "rollup": "sr1" }]),
@@ -186,7 +188,15 @@ async fn failures_are_told_apart() {
     let ask = async |path: &'static str| l1.get::<Value>(path).await.unwrap_err();
     assert!(matches!(ask("/silence/chain_id").await, RpcError::Timeout { .. }));
     assert!(matches!(ask("/large").await, RpcError::TooLarge { limit, .. } if limit == 4 << 20));
-    assert!(matches!(ask("/text").await, RpcError::Decode { .. }));
+    let error = ask("/text").await;
+    assert!(
+        matches!(error, RpcError::Decode { .. }) && error.to_string().contains("begins with \"<html>\""),
+        "{error}"
+    );
+    let stream = async |path: &'static str| l1.stream::<Value>(path).await.unwrap().next().await;
+    assert!(matches!(stream("/text").await, Err(RpcError::Decode { .. })));
+    assert!(matches!(stream("/blank").await, Ok(None)));
+    assert!(matches!(stream("/endless").await, Err(RpcError::TooLarge { .. })));
     let error = ask("/trace").await;
     assert!(error.has("smart_rollup_does_not_exist") && !error.is_connection(), "{error}");
     assert!(ask("/unavailable").await.is_connection());
