@@ -1,7 +1,6 @@
-//! What the process uses: read from `/proc`, and `df` for the disk. What cannot be read is left out.
+//! What the process uses, from `/proc` and of the disk from the file system. What cannot be read is left out.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 /// Measures one process over its life.
@@ -103,11 +102,16 @@ fn connections() -> Option<f64> {
     Some(targets.filter(|target| is_tcp(target.clone())).count() as f64)
 }
 
-/// How full the disk of a folder is.
+/// How full the disk of a folder is, of what others than root can use.
 fn disk_percentage(folder: &Path) -> Option<f64> {
-    let output = Command::new("df").arg("-P").arg(folder).env("LC_ALL", "C").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    text.lines().nth(1)?.split_whitespace().nth(4)?.strip_suffix('%')?.parse().ok()
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let used = disk.f_blocks.checked_sub(disk.f_bfree)?;
+    share(used, used.checked_add(disk.f_bavail)?)
+}
+
+/// A part of a whole in percent, rounded up as `df` does.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| (100.0 * part as f64 / whole as f64).ceil())
 }
 
 /// Bytes of a file, or of the files below a folder, without following links.
@@ -118,4 +122,20 @@ fn bytes(path: &Path) -> Option<u64> {
     }
     let entries = std::fs::read_dir(path).ok()?;
     Some(entries.filter_map(|entry| bytes(&entry.ok()?.path())).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn how_full_a_disk_is() {
+        assert_eq!(share(1, 3), Some(34.0));
+        assert_eq!(share(3, 3), Some(100.0));
+        assert_eq!(share(0, 0), None);
+        let full = disk_percentage(&std::env::temp_dir()).unwrap();
+        assert!((0.0..=100.0).contains(&full), "{full}");
+        assert_eq!(disk_percentage(Path::new("/no/such/folder")), None);
+    }
 }
