@@ -215,12 +215,16 @@ fn read_file(path: &Path) -> Result<SnapshotReader, String> {
 
 type Chunks = mpsc::Receiver<Result<Bytes, String>>;
 
+/// How long a server may take to be reached, and may send nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The body of an answer, as it comes.
 async fn get(url: &str) -> Result<Chunks, CliError> {
     let failed = |why: &dyn std::fmt::Display| CliError::failed(format!("cannot read {url}: {why}"));
     // checks the address, and brings what https needs
     RpcClient::new(url).map_err(|e| failed(&e))?;
-    let client = reqwest::Client::builder().connect_timeout(Duration::from_secs(30)).build().map_err(|e| failed(&e))?;
+    let client =
+        reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE).build().map_err(|e| failed(&e))?;
     let answer = client.get(url).send().await.map_err(|e| failed(&e))?;
     let status = answer.status();
     if !status.is_success() {

@@ -21,11 +21,11 @@ fn constants() -> Value {
     json!({"smart_rollup_commitment_period_in_blocks": 3, "smart_rollup_challenge_window_in_blocks": 3})
 }
 
-fn encoded(message: &Value) -> Vec<u8> {
+pub fn encoded(message: &Value) -> Vec<u8> {
     serde_json::from_value::<OutboxMessage>(message.clone()).unwrap().to_bytes()
 }
 
-fn call(destination: &str, entrypoint: &str, parameters: &Value) -> Value {
+pub fn call(destination: &str, entrypoint: &str, parameters: &Value) -> Value {
     json!({"destination": destination, "entrypoint": entrypoint, "parameters": parameters})
 }
 
@@ -36,7 +36,7 @@ fn update(accounts: &[usize]) -> Vec<u8> {
 
 impl Arena {
     /// The levels of blocks in which outbox messages were executed.
-    fn executions(&self) -> Vec<i64> {
+    pub fn executions(&self) -> Vec<i64> {
         let executed = |content: &Value| {
             content["kind"] == "smart_rollup_execute_outbox_message"
                 && content["metadata"]["operation_result"]["status"] == "applied"
@@ -48,7 +48,7 @@ impl Arena {
     }
 
     /// Originates [`CONTRACT`]; gives its address.
-    fn originate_contract(&mut self) -> String {
+    pub fn originate_contract(&mut self) -> String {
         let sentence = "-w none originate contract keeper transferring 0 from _ running _ --init _ --burn-cap 1";
         let values = [AUTHOR, CONTRACT, r#"Pair "" """#];
         run(SORU, &self.layer1.dir(), &self.layer1.client(&words(sentence, &values))).ok();

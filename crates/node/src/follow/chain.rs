@@ -296,8 +296,8 @@ async fn patches(node: &Node, genesis: BlockHash) -> Result<Vec<PvmPatch>, Failu
 
 /// Begins to collect garbage, if it is time.
 async fn collect(node: &Arc<Node>, head: crate::store::StoredBlock) -> Result<(), Failure> {
-    let window = node.current_constants().rollup.challenge_window_in_blocks;
-    blocking(node, move |node| Ok(node.collector.after_block(&mut lock(&node.pipeline), &head, window)?)).await
+    let constants = node.current_constants();
+    blocking(node, move |node| Ok(node.collector.after_block(&mut lock(&node.pipeline), &head, &constants)?)).await
 }
 
 /// Tells those who watch. Nobody watching is no error.

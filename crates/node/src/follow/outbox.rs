@@ -237,10 +237,7 @@ fn executable(
 ) -> Result<Vec<(Place, OutboxMessage)>, ExecutionError> {
     let machine = machine(store, at)?;
     let mut found = vec![];
-    for (level, record) in store.pending_outboxes()? {
-        if level < first || level > at.level {
-            continue;
-        }
+    for (level, record) in store.pending_outboxes(first..=at.level)? {
         let outbox: BTreeMap<u32, OutboxMessage> = decodable(&machine.outbox(level)?).into_iter().collect();
         for index in record.pending() {
             match outbox.get(&index) {

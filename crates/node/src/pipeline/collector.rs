@@ -1,6 +1,6 @@
 //! When garbage is collected, and the thread that does it (`spec/node.md` §4.13).
 
-use super::Pipeline;
+use super::{NodeConstants, Pipeline};
 use crate::config::{GcParameters, HistoryMode};
 use crate::store::{CollectError, Collection, Removed, Store, StoreError, StoredBlock};
 use soru_tezos::scalar::Level;
@@ -67,7 +67,7 @@ impl Collector {
         &self,
         pipeline: &mut Pipeline,
         head: &StoredBlock,
-        challenge_window: i32,
+        constants: &NodeConstants,
     ) -> Result<(), StoreError> {
         if self.store.metadata().history_mode == HistoryMode::Archive {
             return Ok(());
@@ -81,7 +81,7 @@ impl Collector {
         let last =
             self.store.collected()?.successful_target.unwrap_or(genesis).max(state.not_before.unwrap_or(genesis));
         let is_final = self.store.finalized_level()?.is_some_and(|finalized| level <= finalized);
-        if level.since(last) < self.frequency(challenge_window) || !is_final {
+        if level.since(last) < self.frequency(constants.rollup.challenge_window_in_blocks) || !is_final {
             return Ok(());
         }
         // a node that is still behind layer 1 hears of commitments before it comes to their level
@@ -89,7 +89,8 @@ impl Collector {
         let Some(target) = target else { return Ok(()) };
         tracing::info!("Garbage collection started for level {level} at head level {}", head.level);
         pipeline.forget_machine();
-        let collection = self.store.begin_collection(&target, head)?;
+        let first_active = level.before(constants.rollup.max_active_outbox_levels.saturating_sub(1));
+        let collection = self.store.begin_collection(&target, head, first_active)?;
         state.running = start(collection, head.level);
         Ok(())
     }

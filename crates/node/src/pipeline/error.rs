@@ -177,6 +177,7 @@ impl PipelineError {
                 | PipelineError::DisagreesWithCemented { .. }
                 | PipelineError::DisagreesWithPublished { .. }
                 | PipelineError::LostGame(_)
+                | PipelineError::Store(StoreError::Disk(_))
         )
     }
 

@@ -83,7 +83,13 @@ pub(super) fn pending(node: &Node, filter: Filter, arguments: &Arguments) -> Res
     let Some(head) = store.head()? else { return Reply::json(&Value::Array(vec![])) };
     let machine = block::machine(node, &head)?;
     let mut pending = vec![];
-    for (level, record) in store.pending_outboxes()? {
+    let levels = match (filter, wanted) {
+        (_, Some(wanted)) => wanted..=wanted,
+        (Filter::All, None) => Level(0)..=head.level,
+        (Filter::Executable, None) => cemented.before(active.saturating_sub(1))..=cemented,
+        (Filter::Unexecutable, None) => cemented.after(1)..=head.level,
+    };
+    for (level, record) in store.pending_outboxes(levels)? {
         let status = match level {
             level if cemented.since(level) >= active => "lost",
             level if level <= cemented => "executable",
@@ -94,7 +100,7 @@ pub(super) fn pending(node: &Node, filter: Filter, arguments: &Arguments) -> Res
             Filter::Executable => status == "executable",
             Filter::Unexecutable => status == "pending",
         };
-        if !asked || wanted.is_some_and(|wanted| wanted != level) {
+        if !asked {
             continue;
         }
         let known = decodable(&machine.outbox(level)?);

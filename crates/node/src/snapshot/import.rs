@@ -1,9 +1,9 @@
 //! A store made of a snapshot: unpacked beside the place where it will be, checked there, and moved in one step.
 
-use super::{Header, SnapshotError, SnapshotReader, check, layer1, rebuild};
+use super::{Header, SnapshotError, SnapshotReader, check, layer1, outboxes, rebuild};
 use crate::config::HistoryMode;
 use crate::reveals::Preimages;
-use crate::store::{DataDirLock, Existing, Kind, Restored, Restoring, States, Store};
+use crate::store::{DataDirLock, Existing, Kind, Restored, Restoring, States, Store, StoreError};
 use soru_l1::rpc::RpcClient;
 use soru_tezos::hash::RevealHash;
 use soru_tezos::rollup::Commitment;
@@ -55,6 +55,7 @@ pub async fn import(snapshot: SnapshotReader, how: Import, layer1: &RpcClient) -
         States::All => restored,
         States::First => rebuild::states(restored, head, Preimages::new(&data_dir, None), layer1).await?,
     };
+    let restored = if no_check { restored } else { outboxes::check(restored, layer1).await? };
     restored.install(existing)?;
     drop(lock);
     Ok(header)
@@ -106,14 +107,25 @@ fn unpack(mut snapshot: SnapshotReader, folder: &Path, level: Option<Level>) -> 
         if kind == Kind::Preimage && RevealHash::of_data(value).0 != key {
             return Err(SnapshotError::Corrupted("a preimage"));
         }
-        Ok(restoring.put(kind, key, value)?)
+        restoring.put(kind, key, value).map_err(of_content)
     })?;
-    let restored = restoring.store()?;
+    let restored = restoring.store().map_err(of_content)?;
     match level {
         Some(level) if level < restored.store().first_available_level() => {
             Err(SnapshotError::BelowFirst { level, first: restored.store().first_available_level() })
         }
         _ => Ok(restored),
+    }
+}
+
+/// What is wrong with a store that is made of a snapshot is wrong with the snapshot.
+fn of_content(error: StoreError) -> SnapshotError {
+    match error {
+        StoreError::Format { found, .. } => SnapshotError::OtherFormat(found),
+        StoreError::Damaged { .. } | StoreError::Record(_) | StoreError::Metadata { .. } => {
+            SnapshotError::Inconsistent(error.to_string())
+        }
+        error => error.into(),
     }
 }
 

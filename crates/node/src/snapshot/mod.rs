@@ -6,6 +6,7 @@ mod export;
 mod header;
 mod import;
 mod layer1;
+mod outboxes;
 mod rebuild;
 mod stream;
 
@@ -38,6 +39,11 @@ pub enum SnapshotError {
          import it there, or let this node build its state from layer 1"
     )]
     NotOurs,
+    #[error(
+        "this snapshot was made by another release of soru, of a store with format {0}: import it with that release, or take one that \
+         this release made"
+    )]
+    OtherFormat(u32),
     #[error("The snapshot is truncated.")]
     Truncated,
     #[error("The snapshot is corrupted: {0} cannot be right.")]

@@ -1,6 +1,6 @@
 //! A transaction: everything of one block at once, or nothing.
 
-use super::records::{Execution, Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock, bytes_of_messages};
+use super::records::{Mark, ProtocolRecord, Publication, StoredBlock, bytes_of_messages};
 use super::tables::*;
 use super::{Inner, NodeWriter, StoreError, decoded};
 use bytes::Bytes;
@@ -8,7 +8,6 @@ use redb::{Durability, ReadableTable, WriteTransaction};
 use soru_merkle::StoreId;
 use soru_tezos::codec::Encode;
 use soru_tezos::hash::{BlockHash, CommitmentHash, PayloadHashesHash};
-use soru_tezos::header::BlockRef;
 use soru_tezos::rollup::{Commitment, Inbox};
 use soru_tezos::scalar::Level;
 use std::sync::{Arc, PoisonError};
@@ -126,35 +125,6 @@ impl Batch {
             own: own.or(known.and_then(|known| known.own)),
         };
         table.insert(&hash.0, record.to_bytes().as_slice())?;
-        Ok(())
-    }
-
-    /// Replaces the indexes of a level's outbox messages; what was executed stays known.
-    pub fn set_outbox(&self, level: Level, messages: Vec<u32>) -> Result<(), StoreError> {
-        let transaction = self.transaction()?;
-        let mut table = transaction.open_table(OUTBOX)?;
-        let known: Option<OutboxRecord> = decoded("outbox record", table.get(level.0)?)?;
-        match (messages.is_empty(), known) {
-            (true, None) => {}
-            (true, Some(_)) => drop(table.remove(level.0)?),
-            (false, known) => {
-                let executed = known.map(|known| known.executed).unwrap_or_default();
-                table.insert(level.0, OutboxRecord { messages, executed }.to_bytes().as_slice())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Marks an outbox message as executed on layer 1, in a block.
-    pub fn set_executed(&self, level: Level, index: u32, block: BlockRef) -> Result<(), StoreError> {
-        let transaction = self.transaction()?;
-        let mut table = transaction.open_table(OUTBOX)?;
-        let mut record: OutboxRecord = decoded("outbox record", table.get(level.0)?)?.unwrap_or_default();
-        let execution = Execution { index, block };
-        if !record.executed.contains(&execution) {
-            record.executed.push(execution);
-        }
-        table.insert(level.0, record.to_bytes().as_slice())?;
         Ok(())
     }
 

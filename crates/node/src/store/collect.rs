@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Records looked at in one transaction.
-const TOGETHER: usize = 2048;
+pub(super) const TOGETHER: usize = 2048;
 /// Blocks whose states are walked before the notes of what was written are taken over.
 const BLOCKS_TOGETHER: usize = 64;
 /// Steps of a walk between two looks at whether it is wanted no more.
@@ -44,6 +44,8 @@ pub struct Collected {
 pub struct Removed {
     /// Blocks removed.
     pub blocks: u64,
+    /// Outboxes removed.
+    pub outboxes: u64,
     /// Nodes removed.
     pub nodes: u64,
     /// Bytes of these nodes.
@@ -79,8 +81,9 @@ from_redb!(TransactionError, TableError, StorageError, CommitError);
 
 /// A collection that has begun. Dropped before its end it leaves garbage behind, which the next one finds.
 pub struct Collection {
-    inner: Arc<Inner>,
-    target: Level,
+    pub(super) inner: Arc<Inner>,
+    pub(super) target: Level,
+    pub(super) first_active: Level,
 }
 
 impl Store {
@@ -97,8 +100,15 @@ impl Store {
 
     /// Begins to collect what lies below the canonical block of a level. From now on the levels below do not exist.
     ///
+    /// `first_active`: the first level whose outbox messages layer 1 may still execute.
+    ///
     /// No tree read from this store before may be committed to it afterwards.
-    pub fn begin_collection(&self, target: &StoredBlock, head: &StoredBlock) -> Result<Collection, StoreError> {
+    pub fn begin_collection(
+        &self,
+        target: &StoredBlock,
+        head: &StoredBlock,
+        first_active: Level,
+    ) -> Result<Collection, StoreError> {
         let inner = &self.0;
         let batch = self.begin(Flush::Now)?;
         batch.set_mark(GC_TARGET, target.hash.0, target.level)?;
@@ -106,7 +116,7 @@ impl Store {
         // in this order: whoever writes under the new identity is noted
         *inner.written.lock().unwrap_or_else(PoisonError::into_inner) = Some(vec![]);
         *inner.nodes_id.lock().unwrap_or_else(PoisonError::into_inner) = StoreId::fresh();
-        let collection = Collection { inner: Arc::clone(inner), target: target.level };
+        let collection = Collection { inner: Arc::clone(inner), target: target.level, first_active };
         batch.commit()?;
         inner.first_kept.fetch_max(target.level.0, Ordering::SeqCst);
         Ok(collection)
@@ -130,6 +140,7 @@ impl Collection {
         let mut removed = Removed::default();
         let marks = Marks::new(&self.inner.path)?;
         self.mark(&marks, cancelled)?;
+        self.settle_outboxes(&mut removed, cancelled)?;
         self.remove_blocks(&mut removed, cancelled)?;
         self.remove_publications(cancelled)?;
         self.sweep(&marks, &mut removed, cancelled)?;
@@ -143,7 +154,7 @@ impl Collection {
         Ok(removed)
     }
 
-    fn go_on(cancelled: &AtomicBool) -> Result<(), CollectError> {
+    pub(super) fn go_on(cancelled: &AtomicBool) -> Result<(), CollectError> {
         if cancelled.load(Ordering::SeqCst) { Err(CollectError::Cancelled) } else { Ok(()) }
     }
 
@@ -351,6 +362,6 @@ fn block(bytes: &[u8]) -> Result<StoredBlock, StoreError> {
 }
 
 /// Leaves the store to others for about as long as it was held.
-fn pause(since: Instant) {
+pub(super) fn pause(since: Instant) {
     std::thread::sleep(since.elapsed().min(PAUSE));
 }

@@ -2,13 +2,14 @@
 //! tables hold them, from one consistent view and into one file that becomes the store when it is whole.
 
 use super::marks::Marks;
+use super::outboxes::on_chain;
 use super::records::{Mark, OutboxRecord, ProtocolRecord, Publication, StoredBlock, messages_of_bytes};
 use super::tables::*;
 use super::{CollectError, Inner, Metadata, Store, StoreError, decoded, make_tables, read_mark};
 use bytes::Bytes;
 use redb::{
     Builder, Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, Table, TableDefinition, Value, WriteTransaction,
+    ReadableTableMetadata, Table, TableDefinition, TableError, Value, WriteTransaction,
 };
 use soru_merkle::{LiveRecords, NodeHash, NodeStore, StoreId};
 use soru_protocol::inbox::history_hash;
@@ -193,7 +194,11 @@ impl Dump {
         }
         for entry in self.view.open_table(OUTBOX)?.range(..=self.head.level.0)? {
             let (level, bytes) = entry?;
-            each(Kind::Outbox, &level.value().to_be_bytes(), bytes.value())?;
+            let mut record = on_chain(&self.view, decode("outbox record", bytes.value())?)?;
+            record.executed.retain(|execution| execution.block.level <= self.head.level);
+            if !record.messages.is_empty() {
+                each(Kind::Outbox, &level.value().to_be_bytes(), &record.to_bytes())?;
+            }
         }
         let nodes: Arc<dyn NodeStore + Send + Sync> = Arc::new(ViewNodes::new(&self.view)?);
         let shown = Marks::at(self.store.path().with_extension("export"))?;
@@ -444,8 +449,7 @@ impl Restoring {
         let metadata = {
             let mut state = transaction.open_table(STATE)?;
             let metadata = match state.get(METADATA)? {
-                Some(bytes) => serde_json::from_slice::<Metadata>(bytes.value())
-                    .map_err(|e| StoreError::Metadata { reason: e.to_string() })?,
+                Some(bytes) => Metadata::read(bytes.value(), &self.file.path)?,
                 None => return Err(wrong("lack of metadata")),
             };
             if let Some(level) = self.level {
@@ -455,9 +459,6 @@ impl Restoring {
             metadata
         };
         transaction.commit()?;
-        if metadata.format != super::FORMAT {
-            return Err(StoreError::Format(metadata.format));
-        }
         let Restoring { file, database, states, .. } = self;
         let store = Store(Arc::new(Inner::new(file.path.clone(), database, metadata)?));
         Ok(Restored { store, file, states })
@@ -589,14 +590,15 @@ impl Existing {
         let path = data_dir.join(super::FILE);
         let database = super::database(&path).map_err(|e| StoreError::open(&path, e))?;
         let view = database.begin_read()?;
-        let metadata = match view.open_table(STATE)?.get(METADATA)? {
-            Some(bytes) => serde_json::from_slice::<Metadata>(bytes.value())
-                .map_err(|e| StoreError::Metadata { reason: e.to_string() })?,
-            None => return Err(StoreError::Metadata { reason: "there is none".to_owned() }),
+        // whoever made the file may have been killed before it held anything
+        let state = match view.open_table(STATE) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            state => state?,
         };
-        if metadata.format != super::FORMAT {
-            return Err(StoreError::Format(metadata.format));
-        }
+        let metadata = match state.get(METADATA)? {
+            Some(bytes) => Metadata::read(bytes.value(), &path)?,
+            None => return Ok(None),
+        };
         let head = read_mark(&view, HEAD)?.map(|mark| mark.level);
         drop(view);
         Ok(Some(Existing { database, metadata, head }))

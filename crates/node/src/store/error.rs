@@ -3,6 +3,7 @@
 use soru_tezos::codec::DecodeError;
 use soru_tezos::hash::SmartRollupAddress;
 use soru_tezos::rollup::GenesisInfo;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,9 +56,18 @@ pub enum StoreError {
     FullToArchive,
     /// A file of another release.
     #[error(
-        "the store has format {0}, this node reads format 1: use the release that wrote it, or a fresh data directory"
+        "the store {} was made by another release: it has format {found}, and this release reads format {read}. Run the release \
+         that made it, or begin again in an empty data directory, from layer 1 or from a snapshot (snapshot import)",
+        path.display()
     )]
-    Format(u32),
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The one that is read.
+        read: u32,
+    },
     /// Metadata that does not read.
     #[error("the store's metadata is damaged: {reason}")]
     Metadata {
@@ -75,6 +85,23 @@ pub enum StoreError {
     /// A record that cannot belong to a store.
     #[error("this is no content of a store: the {0} is wrong")]
     Record(&'static str),
+    /// What lies in the place of the store is none, or is damaged.
+    #[error(
+        "the store {} cannot be opened: {reason}. Move it away, then begin again from layer 1 or from a snapshot \
+         (snapshot import)",
+        path.display()
+    )]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        reason: String,
+    },
+    /// The disk failed. The database takes nothing more from this process.
+    #[error(
+        "the store cannot be read or written: {0}. Once that is mended start again: it goes on from the last whole block"
+    )]
+    Disk(String),
     /// The database failed.
     #[error("the store failed: {0}")]
     Database(Arc<redb::Error>),
@@ -91,10 +118,20 @@ impl StoreError {
     pub(super) fn open(path: &Path, error: redb::DatabaseError) -> Self {
         match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Locked(path.to_owned()),
-            redb::DatabaseError::Storage(redb::StorageError::Io(error)) => {
+            redb::DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() != ErrorKind::InvalidData => {
                 StoreError::DataDir { path: path.to_owned(), action: "open the store", reason: error.to_string() }
             }
-            error => StoreError::Database(Arc::new(error.into())),
+            error => StoreError::Unusable { path: path.to_owned(), reason: error.to_string() },
+        }
+    }
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => StoreError::Disk(error.to_string()),
+            redb::Error::PreviousIo => StoreError::Disk("it failed before".to_owned()),
+            error => StoreError::Database(Arc::new(error)),
         }
     }
 }
@@ -102,7 +139,7 @@ impl StoreError {
 macro_rules! from_redb {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> Self { StoreError::Database(Arc::new(error.into())) }
+            fn from(error: redb::$error) -> Self { redb::Error::from(error).into() }
         }
     )*};
 }

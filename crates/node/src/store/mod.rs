@@ -13,6 +13,7 @@ mod lock;
 mod marks;
 mod modules;
 mod nodes;
+mod outboxes;
 mod queues;
 mod records;
 mod tables;
@@ -57,6 +58,24 @@ pub struct Metadata {
     pub genesis_info: GenesisInfo,
     /// How much of the past is kept.
     pub history_mode: HistoryMode,
+}
+
+/// What can be read of the metadata of every format.
+#[derive(Deserialize)]
+struct AnyMetadata {
+    format: u32,
+}
+
+impl Metadata {
+    /// Reads the metadata of the store in a file. Those of another format may have other fields.
+    fn read(bytes: &[u8], path: &Path) -> Result<Metadata, StoreError> {
+        let damaged = |e: serde_json::Error| StoreError::Metadata { reason: e.to_string() };
+        let AnyMetadata { format } = serde_json::from_slice(bytes).map_err(damaged)?;
+        if format != FORMAT {
+            return Err(StoreError::Format { path: path.to_owned(), found: format, read: FORMAT });
+        }
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
 }
 
 /// The node's store. Clones share one database.
@@ -152,7 +171,7 @@ impl Store {
         marks::clean(&path)?;
         dump::clean(&path)?;
         let mut database = database(&path).map_err(|e| StoreError::open(&path, e))?;
-        let metadata = Self::settle_metadata(&database, rollup, genesis_info, wanted)?;
+        let metadata = Self::settle_metadata(&database, &path, rollup, genesis_info, wanted)?;
         if read_mark(&database.begin_read()?, SPARSE)?.is_some() {
             give_space_back(&mut database)?;
         }
@@ -161,6 +180,7 @@ impl Store {
 
     fn settle_metadata(
         database: &Database,
+        path: &Path,
         rollup: SmartRollupAddress,
         genesis_info: GenesisInfo,
         wanted: Option<HistoryMode>,
@@ -168,10 +188,9 @@ impl Store {
         let transaction = database.begin_write()?;
         let metadata = {
             let mut table = transaction.open_table(STATE)?;
-            let stored = table.get(METADATA)?.map(|bytes| serde_json::from_slice::<Metadata>(bytes.value()));
+            let stored = table.get(METADATA)?.map(|bytes| Metadata::read(bytes.value(), path));
             let metadata = match stored {
-                Some(Err(reason)) => return Err(StoreError::Metadata { reason: reason.to_string() }),
-                Some(Ok(stored)) if stored.format != FORMAT => return Err(StoreError::Format(stored.format)),
+                Some(Err(error)) => return Err(error),
                 Some(Ok(stored)) if stored.rollup_address != rollup => {
                     return Err(StoreError::OtherRollup { stored: stored.rollup_address, wanted: rollup });
                 }
@@ -301,30 +320,6 @@ impl Store {
         decoded("inbox history cell", self.view()?.open_table(INBOX_CELLS)?.get(&hash.0)?)
     }
 
-    /// The outbox messages of a level and those executed on the canonical chain.
-    pub fn outbox(&self, level: Level) -> Result<Option<OutboxRecord>, StoreError> {
-        let view = self.view()?;
-        let record = decoded("outbox record", view.open_table(OUTBOX)?.get(level.0)?)?;
-        record.map(|record| on_chain(&view, record)).transpose()
-    }
-
-    /// Levels whose outbox has messages that were not executed, in order.
-    pub fn pending_outboxes(&self) -> Result<Vec<(Level, OutboxRecord)>, StoreError> {
-        let view = self.view()?;
-        let table = view.open_table(OUTBOX)?;
-        let mut pending = vec![];
-        for entry in table.iter()? {
-            let (level, bytes) = entry?;
-            let record =
-                OutboxRecord::from_bytes(bytes.value()).map_err(|e| StoreError::damaged("outbox record", e))?;
-            let record = on_chain(&view, record)?;
-            if record.pending().next().is_some() {
-                pending.push((Level(level.value()), record));
-            }
-        }
-        Ok(pending)
-    }
-
     /// The protocol that executed the block of a level, as far as known.
     pub fn protocol_of_level(&self, level: Level) -> Result<Option<ProtocolRecord>, StoreError> {
         let view = self.view()?;
@@ -362,24 +357,6 @@ fn decoded<T: Decode>(
 
 fn read_mark(view: &ReadTransaction, name: &str) -> Result<Option<Mark>, StoreError> {
     decoded("mark", view.open_table(STATE)?.get(name)?)
-}
-
-/// A record without the executions of blocks that layer 1 has left. Of a level that is no longer known they count.
-fn on_chain(view: &ReadTransaction, mut record: OutboxRecord) -> Result<OutboxRecord, StoreError> {
-    if record.executed.is_empty() {
-        return Ok(record);
-    }
-    let head = read_mark(view, HEAD)?.map_or(Level(i32::MAX), |mark| mark.level);
-    let levels = view.open_table(LEVELS)?;
-    let mut executed = vec![];
-    for execution in record.executed {
-        let known = levels.get(execution.block.level.0)?.map(|hash| BlockHash(*hash.value()));
-        if execution.block.level <= head && known.is_none_or(|known| known == execution.block.hash) {
-            executed.push(execution);
-        }
-    }
-    record.executed = executed;
-    Ok(record)
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn marks_outboxes_publications() {
     batch.commit().unwrap();
     assert_eq!(store.last_cemented().unwrap(), Some((a, Level(20))));
     assert_eq!(store.publication(&a).unwrap(), Some(Publication { first: Level(30), own: Some(Level(31)) }));
-    let pending = store.pending_outboxes().unwrap();
+    let pending = store.pending_outboxes(Level(0)..=Level(30)).unwrap();
     assert_eq!(pending.len(), 1);
     assert_eq!(pending[0].1.pending().collect::<Vec<_>>(), [0, 2]);
     let protocol = |level| store.protocol_of_level(Level(level)).unwrap().map(|record| record.proto_level);
@@ -119,6 +119,113 @@ fn executions_are_of_one_branch() {
     {
         go_to(level, hash);
         assert_eq!(pending(), waiting, "level {level}, {hash}");
+    }
+}
+
+/// A collection ends the doubt about who executed what below its target, and drops the outboxes that are done with.
+#[test]
+fn executions_after_a_collection() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let at = |level: i32, branch: u8| BlockRef { level: Level(level), hash: BlockHash([branch; 32]) };
+    let batch = store.begin(Flush::Now).unwrap();
+    for level in 1..=40 {
+        batch.set_level(Level(level), &BlockHash([1; 32])).unwrap();
+    }
+    batch.set_head(&BlockHash([1; 32]), Level(40)).unwrap();
+    for level in [3, 4, 5, 6, 7, 12, 13] {
+        batch.set_outbox(Level(level), vec![0, 1]).unwrap();
+    }
+    let executed = [
+        // all, long ago; all, but one on a branch that was left; all, but one not long ago; one; none
+        (3, 0, at(10, 1)),
+        (3, 1, at(11, 1)),
+        (4, 0, at(10, 1)),
+        (4, 1, at(11, 2)),
+        (5, 0, at(10, 1)),
+        (5, 1, at(35, 1)),
+        (6, 1, at(12, 1)),
+        // of active outboxes
+        (12, 0, at(15, 1)),
+        (12, 1, at(15, 1)),
+        (13, 0, at(15, 2)),
+        (13, 1, at(35, 2)),
+    ];
+    for (level, index, block) in executed {
+        batch.set_executed(Level(level), index, block).unwrap();
+    }
+    batch.commit().unwrap();
+    let pending = |store: &Store| {
+        let pending = store.pending_outboxes(Level(0)..=Level(40)).unwrap();
+        let listed = pending.into_iter().map(|(level, record)| (level.0, record.pending().collect::<Vec<_>>()));
+        listed.collect::<Vec<_>>()
+    };
+    let before = pending(&store);
+    assert_eq!(before, [(4, vec![1]), (6, vec![0]), (7, vec![0, 1]), (13, vec![0, 1])]);
+    let mut target = block(30, 1);
+    target.hash = BlockHash([1; 32]);
+    let collection = store.begin_collection(&target, &target, Level(12)).unwrap();
+    let removed = collection.run(&AtomicBool::new(false)).unwrap();
+    assert_eq!(removed.outboxes, 1, "level 3");
+    assert_eq!(pending(&store), before);
+    let known = |level| store.outbox(Level(level)).unwrap().map(|record| record.executed.len());
+    assert_eq!([3, 4, 5, 6, 7, 12, 13].map(known), [None, Some(1), Some(2), Some(1), Some(0), Some(2), Some(0)]);
+    // the branch that was left comes back where nothing is final
+    let batch = store.begin(Flush::Now).unwrap();
+    batch.set_level(Level(35), &BlockHash([2; 32])).unwrap();
+    batch.commit().unwrap();
+    assert_eq!([5, 13].map(known), [Some(1), Some(1)]);
+}
+
+#[test]
+fn a_store_of_another_release() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let path = folder.path().join(FILE);
+    // other releases may know other fields
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(STATE).unwrap().insert(METADATA, &br#"{"format": 1, "rollup": "sr1"}"#[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refused =
+        [open(folder.path()).err(), Existing::open(folder.path()).err()].map(|error| error.unwrap().to_string());
+    for said in refused {
+        for sign in [&*path.display().to_string(), "format 1", "format 2", "empty data directory", "snapshot import"] {
+            assert!(said.contains(sign), "{sign}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let path = folder.path().join(FILE);
+    let whole = std::fs::read(&path).unwrap();
+    for (what, bytes) in [("junk", vec![7; 100_000]), ("cut", whole[..whole.len() / 2].to_vec()), ("empty", vec![])] {
+        std::fs::write(&path, bytes).unwrap();
+        for error in [open(folder.path()).err(), Existing::open(folder.path()).err()] {
+            let said = error.unwrap().to_string();
+            for sign in [&*path.display().to_string(), "cannot be opened", "Move it away"] {
+                assert!(said.contains(sign), "{what}: {said}");
+            }
+        }
+    }
+    // whoever made it was killed before it held anything
+    std::fs::remove_file(&path).unwrap();
+    drop(database(&path).unwrap());
+    assert!(Existing::open(folder.path()).unwrap().is_none());
+    open(folder.path()).unwrap();
+}
+
+/// The database takes nothing more after its disk has failed: the node must not try for ever.
+#[test]
+fn a_disk_that_fails_ends_the_node() {
+    let full = std::io::Error::from(ErrorKind::StorageFull);
+    for error in [StorageError::Io(full), StorageError::PreviousIo] {
+        let error = crate::pipeline::PipelineError::from(StoreError::from(error));
+        assert!(error.is_fatal() && error.to_string().contains("start again"), "{error}");
     }
 }
 
@@ -227,14 +334,14 @@ fn a_collection_removes_what_lies_below_a_level() {
     assert_eq!(store.collected().unwrap(), Collected::default());
 
     // cancelled at once: the levels are gone, the rest is there
-    let collection = store.begin_collection(at(10), head).unwrap();
+    let collection = store.begin_collection(at(10), head, Level(0)).unwrap();
     assert_eq!(store.first_available_level(), Level(10));
     assert_eq!((store.block(&at(9).hash).unwrap(), store.block_of_level(Level(9)).unwrap()), (None, None));
     assert!(matches!(collection.run(&AtomicBool::new(true)), Err(CollectError::Cancelled)));
     let started = Collected { target: Some(Level(10)), triggered_at: Some(Level(30)), successful_target: None };
     assert_eq!(store.collected().unwrap(), started);
 
-    let removed = store.begin_collection(at(20), head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    let removed = store.begin_collection(at(20), head, Level(0)).unwrap().run(&AtomicBool::new(false)).unwrap();
     assert_eq!(removed.blocks, 15);
     assert!(removed.nodes > 100 && removed.kept_nodes > 100, "{removed:?}");
     let done = Some(Level(20));
@@ -254,7 +361,7 @@ fn a_collection_removes_what_lies_below_a_level() {
         assert_eq!(is_whole(&store, block), kept, "state of {}", block.level);
     }
     // nothing is left to remove
-    let again = store.begin_collection(at(20), head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    let again = store.begin_collection(at(20), head, Level(0)).unwrap().run(&AtomicBool::new(false)).unwrap();
     assert_eq!((again.blocks, again.nodes, again.kept_nodes), (0, 0, removed.kept_nodes));
     drop(store);
     // most of the file was free: it is smaller when it is opened again
@@ -270,7 +377,7 @@ fn what_is_written_during_a_collection_stays() {
     let mut tree = Tree::empty();
     let old = block_with_state(&store, &mut tree, 5);
     let target = block_with_state(&store, &mut tree, 6);
-    let collection = store.begin_collection(&target, &target).unwrap();
+    let collection = store.begin_collection(&target, &target, Level(0)).unwrap();
     // a state made of the target's: a directory changes and changes back, so that it is written again while what lies below
     // is in the store already and is not
     let mut next = Tree::open(store.nodes(), soru_merkle::NodeHash(target.state_hash.0));

@@ -166,7 +166,7 @@ fn child() {
 
 fn collect(store: &Store) -> soru_node::store::Removed {
     let (target, head) = (store.block_of_level(Level(TARGET)).unwrap().unwrap(), store.head().unwrap().unwrap());
-    store.begin_collection(&target, &head).unwrap().run(&AtomicBool::new(false)).unwrap()
+    store.begin_collection(&target, &head, Level(0)).unwrap().run(&AtomicBool::new(false)).unwrap()
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn a_long_life_leaves_little() {
     let first = 5 + levels * 9 / 10;
     let (target, head) = (store.block_of_level(Level(first)).unwrap().unwrap(), store.head().unwrap().unwrap());
     pipeline.forget_machine();
-    let collection = store.begin_collection(&target, &head).unwrap();
+    let collection = store.begin_collection(&target, &head, Level(0)).unwrap();
     let start = Instant::now();
     let collecting = std::thread::spawn(move || collection.run(&AtomicBool::new(false)).unwrap());
     let took = go_on(&mut pipeline, levels / 20);

@@ -307,7 +307,7 @@ async fn after_a_collection() {
     let store = &node.evaluator.store;
     let (_, cemented) = store.last_cemented().unwrap().unwrap();
     let (target, head) = (store.block_of_level(cemented).unwrap().unwrap(), store.head().unwrap().unwrap());
-    store.begin_collection(&target, &head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    store.begin_collection(&target, &head, Level(0)).unwrap().run(&AtomicBool::new(false)).unwrap();
     let bytes = exported(store, UpTo::Head);
     verified(&bytes).unwrap();
     let data = tempfile::tempdir().unwrap();
@@ -318,7 +318,7 @@ async fn after_a_collection() {
     same_blocks(store, &again, cemented.0..=46);
     // nothing was taken along that nothing needs
     let again_head = again.head().unwrap().unwrap();
-    let removed = again.begin_collection(&target, &again_head).unwrap().run(&AtomicBool::new(false)).unwrap();
+    let removed = again.begin_collection(&target, &again_head, Level(0)).unwrap().run(&AtomicBool::new(false)).unwrap();
     assert_eq!((removed.blocks, removed.nodes), (0, 0));
     again.begin(Flush::Now).unwrap().commit().unwrap();
 }
