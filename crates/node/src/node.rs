@@ -86,6 +86,9 @@ pub enum NodeError {
     /// An operator in bailout mode has nothing to recover.
     #[error("The operator does not has any stake. ({0} is not staked on the rollup, so there is no bond to recover.)")]
     NoStake(String),
+    /// The layer 1 is of another chain.
+    #[error("{0}")]
+    OtherChain(String),
     /// The engine could not be made.
     #[error("cannot start the WebAssembly engine: {0}")]
     Engine(String),

@@ -27,4 +27,5 @@ mod restart;
 mod sandbox;
 mod snapshots;
 mod transcript;
+mod trouble;
 mod unit_tests;

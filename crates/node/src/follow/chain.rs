@@ -15,6 +15,7 @@ use soru_tezos::hash::BlockHash;
 use soru_tezos::header::MonitoredHead;
 use soru_tezos::rollup::WhitelistUpdate;
 use soru_tezos::scalar::Level;
+use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,11 @@ enum Failure {
     Pipeline(#[from] PipelineError),
     #[error("{0} left the whitelist")]
     NotInWhitelist(String),
+    #[error(
+        "the layer 1 at {endpoint} is not the one that this data directory follows: {problem}. The node goes \
+         on when the right one answers there; for another chain choose another data directory"
+    )]
+    OtherChain { endpoint: String, problem: String },
     #[error("{0}")]
     Internal(String),
     #[error("stopped")]
@@ -75,8 +81,10 @@ pub(super) async fn follow(
                     );
                     return Ok(());
                 }
-                operations.on_processed(node, &head, events).await;
-                None
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    () = operations.on_processed(node, &head, events) => None,
+                }
             }
             Err(Failure::Stopped) => return Ok(()),
             Err(Failure::LayerOne(e)) => {
@@ -86,21 +94,45 @@ pub(super) async fn follow(
             }
             Err(Failure::NotInWhitelist(key)) => return Err(NodeError::NotInWhitelist(key)),
             Err(Failure::Internal(e)) => return Err(NodeError::Internal(e)),
+            Err(other @ Failure::OtherChain { .. }) if node.config.no_degraded => {
+                return Err(NodeError::OtherChain(other.to_string()));
+            }
+            Err(other @ Failure::OtherChain { .. }) => {
+                degrade(node, &other);
+                // its next head, or the first of the right one
+                None
+            }
             Err(Failure::Pipeline(e)) if e.is_fatal() || node.config.no_degraded || is_at_the_beginning(node, &e) => {
                 return Err(e.into());
             }
             Err(Failure::Pipeline(e)) => {
-                let text = e.to_string();
-                let known = node.status_mut().stopped.replace(text.clone());
-                if known.as_ref() != Some(&text) {
-                    tracing::error!(
-                        "Cannot process further blocks: {text}. The node keeps answering requests and publishes nothing"
-                    );
-                }
+                degrade(node, &e);
                 pause = Duration::from_secs_f64(node.config.loop_retry_delay);
                 e.may_pass_later().then_some(head)
             }
         };
+    }
+}
+
+/// Goes on without processing blocks. Said once.
+fn degrade(node: &Node, why: &dyn std::fmt::Display) {
+    let text = why.to_string();
+    let known = node.status_mut().stopped.replace(text.clone());
+    if known.as_ref() != Some(&text) {
+        tracing::error!(
+            "Cannot process further blocks: {text}. The node keeps answering requests and publishes nothing"
+        );
+    }
+}
+
+/// Waits for layer 1, which may take its time, unless the node is told to stop.
+async fn unless_stopped<T, E: Into<Failure>>(
+    stop: &CancellationToken,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        () = stop.cancelled() => Err(Failure::Stopped),
+        answer = answer => answer.map_err(Into::into),
     }
 }
 
@@ -140,13 +172,14 @@ async fn on_head(
 ) -> Result<(), Failure> {
     let genesis = node.store.metadata().genesis_info.level;
     let head = if node.config.l1_monitor_finalized {
-        finalized_of(node, head, genesis).await?
+        unless_stopped(stop, finalized_of(node, head, genesis)).await?
     } else {
         Head { hash: head.hash, level: head.shell.level, predecessor: head.shell.predecessor }
     };
     let old = node.store.head()?;
     let old_level = old.as_ref().map_or(genesis.before(1), |old| old.level);
     if head.level < genesis {
+        tracing::info!("Layer 1 is at level {}, before the first of the rollup, {genesis}: waiting", head.level);
         return Ok(());
     }
     if head.level < old_level && node.store.hash_of_level(head.level)? == Some(head.hash) {
@@ -159,7 +192,7 @@ async fn on_head(
     if head.level.since(old_level) > 1 {
         tracing::info!("Catching up on {} levels", head.level.since(old_level));
     }
-    let hashes = new_chain(node, &head, genesis).await?;
+    let hashes = unless_stopped(stop, new_chain(node, &head, genesis)).await?;
     let first = head.level.before(i32::try_from(hashes.len()).unwrap_or(i32::MAX).saturating_sub(1));
     if first <= old_level {
         let undone = old_level.since(first).saturating_add(1);
@@ -181,7 +214,7 @@ async fn on_head(
         .buffered(FETCHED_AHEAD)
         .enumerate()
         .map(|(index, fetched)| fetched.map(|fetched| (index, fetched)));
-    while let Some((index, fetched)) = blocks.try_next().await? {
+    while let Some((index, fetched)) = unless_stopped(stop, blocks.try_next()).await? {
         if stop.is_cancelled() {
             return Err(Failure::Stopped);
         }
@@ -196,7 +229,7 @@ async fn on_head(
             }
             Fetched::New(block, fetching) => {
                 let started = Instant::now();
-                events.extend(process(node, block, flush).await?);
+                events.extend(process(node, block, flush, stop).await?);
                 let evaluating = started.elapsed();
                 let times = [fetching, evaluating, fetching.saturating_add(evaluating)];
                 node.metrics.note(|noted| noted.inbox_times = times);
@@ -253,16 +286,21 @@ fn check_whitelist(node: &Node, events: &[RollupEvent]) -> Result<(), Failure> {
     }
 }
 
-async fn process(node: &Arc<Node>, block: Box<Block>, flush: Flush) -> Result<Vec<RollupEvent>, Failure> {
+async fn process(
+    node: &Arc<Node>,
+    block: Box<Block>,
+    flush: Flush,
+    stop: &CancellationToken,
+) -> Result<Vec<RollupEvent>, Failure> {
     let (level, short) = (block.level(), short(&block.hash));
     tracing::info!("Processing head {short} at level {level}");
     let started = Instant::now();
     let processed = if level == node.store.metadata().genesis_info.level {
-        let inbox = node.layer1.inbox(block.hash).await?;
-        let patches = patches(node, block.hash).await?;
+        let inbox = unless_stopped(stop, node.layer1.inbox(block.hash)).await?;
+        let patches = unless_stopped(stop, patches(node, block.hash)).await?;
         blocking(node, move |node| lock(&node.pipeline).process_genesis(&block, inbox, &patches, flush)).await?
     } else {
-        let constants = constants_of(node, &block).await?;
+        let constants = unless_stopped(stop, constants_of(node, &block)).await?;
         blocking(node, move |node| lock(&node.pipeline).process(&block, &constants, flush)).await?
     };
     let Processed { block, commitment, messages, events } = processed;
@@ -322,35 +360,62 @@ async fn constants_of(node: &Arc<Node>, block: &Block) -> Result<Arc<NodeConstan
 /// The hashes from the first block that is not canonical yet up to the head, oldest first.
 async fn new_chain(node: &Arc<Node>, head: &Head, genesis: Level) -> Result<Vec<BlockHash>, Failure> {
     let store = &node.store;
-    if head.level == genesis || store.head()?.is_some_and(|old| old.hash == head.predecessor) {
+    let (old, oldest) = (store.head()?, store.first_available_level());
+    if head.level == genesis || old.as_ref().is_some_and(|old| old.hash == head.predecessor) {
         return Ok(vec![head.hash]);
     }
-    let known_level = store.head()?.map_or(genesis.before(1), |old| old.level);
+    let known_level = old.as_ref().map_or(genesis.before(1), |old| old.level);
     // newest first
     let mut hashes = vec![head.hash];
-    let mut level = head.level;
-    while level > genesis {
+    let (mut level, mut joined, mut checked) = (head.level, false, old.is_none());
+    while level > oldest && !joined {
         let missing = u32::try_from(level.since(known_level.min(level))).unwrap_or(0).max(8);
         let from = hashes.last().copied().unwrap_or(head.hash);
         let older = node.layer1.ancestors(&from, missing.min(4096) + 1).await?;
         if older.len() < 2 {
             let problem = format!(
-                "it has no predecessor of {from} at level {level}: use an archive node, or one with a longer history \
-                 (--history-mode full:50)"
+                "it has no predecessor of {from} at level {level}: use an archive node, or one with a longer history                  (--history-mode full:50)"
             );
             return Err(RpcError::Unreachable { url: node.layer1.endpoint().to_owned(), problem }.into());
         }
         for hash in older.into_iter().skip(1) {
             level = level.before(1);
-            if level < genesis || store.hash_of_level(level)? == Some(hash) {
-                level = genesis;
+            joined = store.hash_of_level(level)? == Some(hash);
+            if level < oldest || joined {
                 break;
             }
             hashes.push(hash);
         }
+        if !joined && !checked {
+            // layer 1 rarely goes back so far; on another chain the way would be long, and lead nowhere
+            check_chain(node, head).await?;
+            checked = true;
+        }
+    }
+    if !joined && oldest > genesis {
+        let problem = format!("it descends from other blocks than this node's oldest, of level {oldest}");
+        return Err(other_chain(node, problem));
     }
     hashes.reverse();
     Ok(hashes)
+}
+
+/// Checks that a head which replaces many blocks, or all, is of the chain that the store is of.
+async fn check_chain(node: &Node, head: &Head) -> Result<(), Failure> {
+    let metadata = node.store.metadata();
+    let rollup = &metadata.rollup_address;
+    match node.layer1.genesis_info(head.hash, rollup).await {
+        Ok(genesis) if genesis == metadata.genesis_info => Ok(()),
+        Ok(genesis) => Err(other_chain(node, format!("it has {rollup} originated at level {}", genesis.level))),
+        Err(e) if e.is_not_found() || e.has("smart_rollup_does_not_exist") => {
+            Err(other_chain(node, format!("there is no rollup {rollup} at its head")))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn other_chain(node: &Node, problem: String) -> Failure {
+    Failure::OtherChain { endpoint: node.layer1.endpoint().to_owned(), problem }
 }
 
 /// The block two before a head, final by the consensus' rule.

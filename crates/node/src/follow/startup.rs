@@ -6,7 +6,7 @@ use crate::inject::Queues;
 use crate::node::{Node, NodeConfig, NodeError};
 use crate::pipeline::{Pipeline, PipelineError, RollupInfo};
 use crate::reveals::Preimages;
-use crate::store::{DataDirLock, Flush, ModuleDirectory, Store};
+use crate::store::{DataDirLock, Existing, Flush, ModuleDirectory, Store, StoreError};
 use soru_l1::heads::HeadStream;
 use soru_l1::rpc::{Limits, RpcClient, RpcError};
 use soru_l1::wallet::{Signer, Wallet};
@@ -14,8 +14,10 @@ use soru_pvm::{FastConfig, FastEngine};
 use soru_tezos::contract::Contract;
 use soru_tezos::header::MonitoredHead;
 use soru_tezos::rollup::PvmKind;
+use soru_tezos::scalar::Level;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -37,6 +39,7 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
     tracing::info!("Starting the smart rollup node");
     // what can fail here and now does so before layer 1 is waited for
     let lock = DataDirLock::acquire(&data_dir)?;
+    let followed = followed(&data_dir, &config)?;
     let (listener, address) = bind(&config).await?;
     if let Err(error) = lock.announce(address) {
         tracing::warn!("cannot tell other programs where this node listens: {error}");
@@ -49,7 +52,7 @@ pub(super) async fn start(given: NodeConfig) -> Result<Started, NodeError> {
 
     let mut heads = HeadStream::new(layer1.clone(), Duration::from_secs_f64(config.reconnection_delay));
     let rollup = &config.smart_rollup_address.clone();
-    let (head, kind) = first_head(&mut heads, &layer1, &config, Store::exists(&data_dir)).await?;
+    let (head, kind) = first_head(&mut heads, &layer1, &config, followed).await?;
     let at = head.hash;
     if kind != PvmKind::Wasm200 {
         return Err(PipelineError::Kind(kind).into());
@@ -139,6 +142,16 @@ async fn bind(config: &Config) -> Result<(TcpListener, SocketAddr), NodeError> {
     Ok((listener, bound))
 }
 
+/// The level to which a node has followed this rollup in a data directory.
+fn followed(data_dir: &Path, config: &Config) -> Result<Option<Level>, StoreError> {
+    let Some(existing) = Existing::open(data_dir)? else { return Ok(None) };
+    let (stored, wanted) = (existing.metadata.rollup_address, config.smart_rollup_address);
+    if stored != wanted {
+        return Err(StoreError::OtherRollup { stored, wanted });
+    }
+    Ok(existing.head)
+}
+
 /// The operators' keys, each once.
 async fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>>, NodeError> {
     let mut signers = Vec::new();
@@ -150,13 +163,13 @@ async fn signers(config: &Config, wallet: &Wallet) -> Result<Vec<Arc<dyn Signer>
 }
 
 /// The first head at which layer 1 knows the rollup, and what kind it is of. A layer 1 that is still behind comes to it in
-/// time: one that says so itself, or that knew the rollup when this node followed it (`followed`).
+/// time: one that says so itself, or that is not yet where it was when this node followed the rollup there, at `followed`.
 async fn first_head(
     heads: &mut HeadStream,
     layer1: &RpcClient,
     config: &Config,
-    followed: bool,
-) -> Result<(MonitoredHead, PvmKind), RpcError> {
+    followed: Option<Level>,
+) -> Result<(MonitoredHead, PvmKind), NodeError> {
     let rollup = &config.smart_rollup_address;
     let mut told = false;
     loop {
@@ -164,13 +177,23 @@ async fn first_head(
         let unknown = match patient(config, || layer1.rollup_kind(head.hash, rollup)).await {
             Ok(kind) => return Ok((head, kind)),
             Err(e) if e.is_not_found() || e.has("smart_rollup_does_not_exist") => e,
-            Err(e) => return Err(e),
+            Err(e) => return Err(e.into()),
         };
-        if !followed && patient(config, || layer1.is_bootstrapped()).await?.bootstrapped {
-            return Err(unknown);
+        let at = head.shell.level;
+        if followed.is_some_and(|followed| at >= followed) {
+            return Err(NodeError::OtherChain(format!(
+                "the layer 1 at {} is not the one that this data directory follows: there is no rollup {rollup} at its head, of level {at}. \
+                 Choose another endpoint, or another data directory for another chain",
+                layer1.endpoint()
+            )));
+        }
+        if followed.is_none() && patient(config, || layer1.is_bootstrapped()).await?.bootstrapped {
+            return Err(unknown.into());
         }
         if !told {
-            tracing::info!("Layer 1 is at level {}, where there is no {rollup} yet: waiting", head.shell.level);
+            let since =
+                followed.map(|level| format!(" (this node has followed it to level {level})")).unwrap_or_default();
+            tracing::info!("Layer 1 is at level {at}, where there is no {rollup} yet{since}: waiting");
             told = true;
         }
     }
