@@ -182,10 +182,16 @@ impl Leaf {
         self.bytes.get()
     }
 
+    #[inline]
     pub(crate) fn bytes(&self) -> Result<&Bytes, TreeError> {
-        if let Some(bytes) = self.bytes.get() {
-            return Ok(bytes);
+        match self.bytes.get() {
+            Some(bytes) => Ok(bytes),
+            None => self.load(),
         }
+    }
+
+    #[cold]
+    fn load(&self) -> Result<&Bytes, TreeError> {
         let hash = self.hash();
         let bytes = match &self.source {
             Source::Memory => return Err(TreeError::Missing(hash)),
@@ -228,10 +234,16 @@ impl Inode {
         self.body.get()
     }
 
+    #[inline]
     pub(crate) fn body(&self) -> Result<&Body, TreeError> {
-        if let Some(body) = self.body.get() {
-            return Ok(body);
+        match self.body.get() {
+            Some(body) => Ok(body),
+            None => self.load(),
         }
+    }
+
+    #[cold]
+    fn load(&self) -> Result<&Body, TreeError> {
         let hash = self.hash();
         let body = match &self.source {
             Source::Memory => return Err(TreeError::Missing(hash)),
@@ -259,8 +271,9 @@ impl Inode {
         matches!(self.loaded(), Some(Body::Bucket(Bucket::Empty)))
     }
 
+    #[inline]
     pub(crate) fn hash(&self) -> NodeHash {
-        self.hash_by(&mut hash::blake2b)
+        self.hash.get().copied().unwrap_or_else(|| self.hash_by(&mut hash::blake2b))
     }
 
     /// The hash, where `blake2b` hashes what has no hash yet in this trie.
