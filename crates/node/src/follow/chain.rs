@@ -374,7 +374,8 @@ async fn new_chain(node: &Arc<Node>, head: &Head, genesis: Level) -> Result<Vec<
         let older = node.layer1.ancestors(&from, missing.min(4096) + 1).await?;
         if older.len() < 2 {
             let problem = format!(
-                "it has no predecessor of {from} at level {level}: use an archive node, or one with a longer history                  (--history-mode full:50)"
+                "it has no predecessor of {from} at level {level}: use an archive node, or one with a longer history \
+                 (--history-mode full:50)"
             );
             return Err(RpcError::Unreachable { url: node.layer1.endpoint().to_owned(), problem }.into());
         }
