@@ -160,13 +160,20 @@ fn the_life_of_a_message() {
     let kinds =
         "injector (publish, add_messages, cement, timeout, refute, execute_outbox_message, publish_dal_commitment)";
     assert!(workers.contains("[\"batcher\",\"running\"]") && workers.contains(kinds), "{workers}");
-    let order =
-        send(&scene.node, "POST", "/local/batcher/injection?order=7", &json!([hex::encode("first")]).to_string());
-    let id = order.unwrap()[0].as_str().unwrap().to_owned();
-    let content = hex::encode("first");
-    assert_eq!(scene.status(&id), json!({"content": content, "status": "pending_batch"}));
-    let queue = scene.get("/local/batcher/queue");
-    assert_eq!(queue, json!([{"order": "7", "id": id, "message": {"content": content, "counter": "0"}}]));
+    // what comes while the node is still at what the last head wants is batched for that one
+    let waits = |text: &String| {
+        let content = hex::encode(text);
+        let path = "/local/batcher/injection?order=7";
+        let id =
+            send(&scene.node, "POST", path, &json!([content]).to_string()).unwrap()[0].as_str().unwrap().to_owned();
+        let (status, queue) = (scene.status(&id), scene.get("/local/batcher/queue"));
+        (status["status"] == "pending_batch" && queue != json!([])).then_some((id, content, status, queue))
+    };
+    let texts: Vec<_> = (0..10).map(|number| format!("message {number}")).collect();
+    let (id, content, status, queue) = texts.iter().find_map(waits).unwrap();
+    assert_eq!(status, json!({"content": content, "status": "pending_batch"}));
+    let counter = &queue[0]["message"]["counter"];
+    assert_eq!(queue, json!([{"order": "7", "id": id, "message": {"content": content, "counter": counter}}]));
 
     scene.step();
     let operation = json!({"kind": "add_messages", "message": [content]});
