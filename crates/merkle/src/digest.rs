@@ -132,18 +132,19 @@ fn quick(bytes: &[u8]) -> u64 {
     hash::mixed([bytes.len() as u64, word(bytes.len()), word(bytes.len() / 2)])
 }
 
-type Hashes = HashMap<u64, (u32, u32, NodeHash), BuildHasherDefault<FirstBytes>>;
+type Places = HashMap<u64, (u32, u32), BuildHasherDefault<FirstBytes>>;
 
 /// What was hashed before, with its hash.
 struct Known {
-    /// By a quick hash: where the hashed bytes stand in `bytes`.
-    hashes: Hashes,
+    /// By a quick hash: where the hashed bytes begin and end in `bytes`.
+    places: Places,
+    /// What was hashed, each with its hash behind.
     bytes: Vec<u8>,
 }
 
 thread_local! {
     /// The room of the last proof, for the next.
-    static SPARE: Cell<Option<(Hashes, Vec<u8>)>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<(Places, Vec<u8>)>> = const { Cell::new(None) };
 }
 
 /// Most bytes that are kept for the next proof.
@@ -151,18 +152,18 @@ const SPARE_BYTES: usize = 1 << 16;
 
 impl Default for Known {
     fn default() -> Self {
-        let (hashes, bytes) = SPARE.take().unwrap_or_default();
-        Known { hashes, bytes }
+        let (places, bytes) = SPARE.take().unwrap_or_default();
+        Known { places, bytes }
     }
 }
 
 impl Drop for Known {
     fn drop(&mut self) {
-        let (mut hashes, mut bytes) = (std::mem::take(&mut self.hashes), std::mem::take(&mut self.bytes));
+        let (mut places, mut bytes) = (std::mem::take(&mut self.places), std::mem::take(&mut self.bytes));
         if bytes.capacity() <= SPARE_BYTES {
-            hashes.clear();
+            places.clear();
             bytes.clear();
-            SPARE.set(Some((hashes, bytes)));
+            SPARE.set(Some((places, bytes)));
         }
     }
 }
@@ -170,21 +171,29 @@ impl Drop for Known {
 impl Known {
     /// The hash of what `put` writes, where `make` gives it unless it is known.
     fn digest(&mut self, put: impl FnOnce(&mut Vec<u8>), make: impl FnOnce(&[u8]) -> NodeHash) -> NodeHash {
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let start = self.bytes.len();
         put(&mut self.bytes);
         let (before, bytes) = self.bytes.split_at(start);
-        match self.hashes.entry(quick(bytes)) {
+        match self.places.entry(quick(bytes)) {
             Entry::Occupied(known) => {
-                let (from, to, hash) = known.get();
-                let same = before.get(*from as usize..*to as usize) == Some(bytes);
-                let hash = if same { *hash } else { make(bytes) };
+                let (from, to) = (known.get().0 as usize, known.get().1 as usize);
+                let hash = match (before.get(from..to), before.get(to..).and_then(|behind| behind.first_chunk())) {
+                    (Some(known), Some(hash)) if known == bytes => NodeHash(*hash),
+                    _ => make(bytes),
+                };
                 self.bytes.truncate(start);
                 hash
             }
             Entry::Vacant(free) => {
                 let hash = make(bytes);
-                free.insert((place(start), place(start + bytes.len()), hash));
+                // what stands beyond 4 GB is not found again
+                match (u32::try_from(start), u32::try_from(start + bytes.len())) {
+                    (Ok(from), Ok(to)) => {
+                        free.insert((from, to));
+                        self.bytes.extend_from_slice(&hash.0);
+                    }
+                    _ => self.bytes.truncate(start),
+                }
                 hash
             }
         }

@@ -141,14 +141,15 @@ impl<V: Clone> Memory<V> {
     }
 
     /// The value that `make` gives for the bytes of `key`.
-    pub(crate) fn recall(&mut self, key: Short, make: impl FnOnce() -> V) -> V {
+    pub(crate) fn recall(&mut self, key: Short, make: impl FnOnce() -> V) -> &V {
         if self.0.is_empty() {
             self.0.resize(REMEMBERED, None);
         }
-        match &mut self.0[mixed(key) as usize % REMEMBERED] {
-            Some((known, value)) if *known == key => value.clone(),
-            other => other.insert((key, make())).1.clone(),
+        let slot = &mut self.0[mixed(key) as usize % REMEMBERED];
+        if slot.as_ref().is_some_and(|(known, _)| *known != key) {
+            *slot = None;
         }
+        &slot.get_or_insert_with(|| (key, make())).1
     }
 }
 
@@ -168,7 +169,7 @@ impl TrieKey {
     pub(crate) fn of(step: &[u8]) -> TrieKey {
         let make = || TrieKey(blake2b(step).0.first_chunk().copied().map_or(0, u64::from_be_bytes));
         match short(step) {
-            Some(short) => KEYS.with_borrow_mut(|keys| keys.recall(short, make)),
+            Some(short) => KEYS.with_borrow_mut(|keys| *keys.recall(short, make)),
             None => make(),
         }
     }

@@ -137,15 +137,19 @@ thread_local! {
 impl Leaf {
     /// A leaf with these bytes, if they are short: of those that are met often there is one only.
     pub(crate) fn short(bytes: &[u8]) -> Option<Arc<Leaf>> {
-        // a copy: nothing larger is kept for their sake
-        let make = || Leaf::new(Bytes::copy_from_slice(bytes));
-        let key = hash::short(bytes)?;
-        Some(SHORT.with_borrow_mut(|leaves| leaves.recall(key, make)))
+        Leaf::with_short(bytes, Arc::clone)
     }
 
     /// The hash of a leaf with these bytes.
     pub(crate) fn hash_of(bytes: &[u8]) -> NodeHash {
-        Leaf::short(bytes).map_or_else(|| hash::leaf(bytes), |leaf| leaf.hash())
+        Leaf::with_short(bytes, |leaf| leaf.hash()).unwrap_or_else(|| hash::leaf(bytes))
+    }
+
+    fn with_short<T>(bytes: &[u8], f: impl FnOnce(&Arc<Leaf>) -> T) -> Option<T> {
+        // a copy: nothing larger is kept for their sake
+        let make = || Leaf::new(Bytes::copy_from_slice(bytes));
+        let key = hash::short(bytes)?;
+        Some(SHORT.with_borrow_mut(|leaves| f(leaves.recall(key, make))))
     }
 
     pub(crate) fn of(bytes: Bytes) -> Arc<Leaf> {
