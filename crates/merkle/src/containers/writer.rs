@@ -20,13 +20,21 @@ pub trait Writer: Sized {
     /// Puts a tree that is there already at `path`; nothing if it is empty.
     fn tree(&mut self, path: &[&str], tree: Tree) -> Result<(), TreeError>;
 
-    /// Puts the directory of what `fill` writes at `path`, where nothing stands; nothing if that is empty. Without a path,
-    /// `fill` writes into the present directory.
-    fn directory(
+    /// Puts the directory of what `fill` writes at `path`, which is not empty and where nothing stands; nothing if that is empty.
+    fn subdirectory(
         &mut self,
         path: &[&str],
         fill: impl FnOnce(&mut Self) -> Result<(), ContainerError>,
     ) -> Result<(), ContainerError>;
+
+    /// [`Writer::subdirectory`], or, without a path, the present directory.
+    fn directory(
+        &mut self,
+        path: &[&str],
+        fill: impl FnOnce(&mut Self) -> Result<(), ContainerError>,
+    ) -> Result<(), ContainerError> {
+        if path.is_empty() { fill(self) } else { self.subdirectory(path, fill) }
+    }
 
     /// Puts `value` under `step` into the directory `to`, where it has no entry.
     fn bind(&mut self, to: &mut Tree, step: &str, value: &impl TreeValue) -> Result<(), ContainerError>;
@@ -45,14 +53,11 @@ impl Writer for Tree {
         self.add_tree(path, tree)
     }
 
-    fn directory(
+    fn subdirectory(
         &mut self,
         path: &[&str],
         fill: impl FnOnce(&mut Self) -> Result<(), ContainerError>,
     ) -> Result<(), ContainerError> {
-        if path.is_empty() {
-            return fill(self);
-        }
         let mut directory = Tree::empty();
         fill(&mut directory)?;
         Ok(self.add_tree(path, directory)?)
@@ -168,14 +173,11 @@ impl Writer for HashWriter<'_> {
         Ok(())
     }
 
-    fn directory(
+    fn subdirectory(
         &mut self,
         path: &[&str],
         fill: impl FnOnce(&mut Self) -> Result<(), ContainerError>,
     ) -> Result<(), ContainerError> {
-        if path.is_empty() {
-            return fill(self);
-        }
         let start = self.entries.len();
         fill(self)?;
         if let Some(hash) = self.close(start)? {
