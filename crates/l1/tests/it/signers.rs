@@ -76,6 +76,18 @@ fn honest(key: &SecretKey, bytes: &[u8]) -> Value {
     json!(key.sign(Watermark::None, bytes).unwrap().to_string())
 }
 
+/// Imports the key at a locator, and lets its signer sign.
+pub async fn signs(wallet: &Wallet, alias: &str, locator: String, key: &SecretKey) {
+    let locator = SecretKeyLocator::from(locator);
+    let found = wallet.signer_at(alias, &locator).await.unwrap();
+    assert_eq!(found.public_key(), &key.public_key());
+    wallet.add_located_key(alias, found.public_key(), locator, false).unwrap();
+    let signer = wallet.signer(alias).await.unwrap();
+    let signature = signer.sign(Watermark::Operation, b"bytes").await.unwrap();
+    assert!(key.public_key().verify(Watermark::Operation, b"bytes", &signature), "{alias}: {}", key.public_key_hash());
+    assert_eq!(signer.proof_of_possession().await.unwrap(), key.proof_of_possession());
+}
+
 #[tokio::test]
 async fn a_remote_signer_signs() {
     for scheme in [Scheme::Ed25519, Scheme::Secp256k1, Scheme::P256, Scheme::Bls] {
@@ -90,14 +102,7 @@ async fn a_remote_signer_signs() {
             ("option", format!("remote:{address}")),
             ("slashes", format!("remote://{address}")),
         ] {
-            let locator = SecretKeyLocator::from(locator);
-            let found = wallet.signer_at(alias, &locator).await.unwrap();
-            assert_eq!(found.public_key(), &key.public_key());
-            wallet.add_located_key(alias, found.public_key(), locator, false).unwrap();
-            let signer = wallet.signer(alias).await.unwrap();
-            let signature = signer.sign(Watermark::Operation, b"bytes").await.unwrap();
-            assert!(key.public_key().verify(Watermark::Operation, b"bytes", &signature), "{scheme:?}");
-            assert_eq!(signer.proof_of_possession().await.unwrap(), key.proof_of_possession());
+            signs(&wallet, alias, locator, &key).await;
         }
     }
 }

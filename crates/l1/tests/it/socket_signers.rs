@@ -1,5 +1,6 @@
 //! Remote signers behind sockets, against a small signer whose messages are made by hand.
 
+use super::signers::signs;
 use soru_l1::wallet::{Access, RemoteError, SecretKeyLocator, SocketError, Wallet, WalletError};
 use soru_tezos::key::{PublicKeyHash, Scheme};
 use soru_tezos::sign::{SecretKey, Watermark};
@@ -113,14 +114,7 @@ async fn a_signer_behind_a_socket_signs() {
             ("slashes", format!("unix://{socket}?pkh={address}")),
             ("remote", format!("remote:{address}")),
         ] {
-            let locator = SecretKeyLocator::from(locator);
-            let found = wallet.signer_at(alias, &locator).await.unwrap();
-            assert_eq!(found.public_key(), &key.public_key());
-            wallet.add_located_key(alias, found.public_key(), locator, false).unwrap();
-            let signer = wallet.signer(alias).await.unwrap();
-            let signature = signer.sign(Watermark::Operation, b"bytes").await.unwrap();
-            assert!(key.public_key().verify(Watermark::Operation, b"bytes", &signature), "{scheme:?}");
-            assert_eq!(signer.proof_of_possession().await.unwrap(), key.proof_of_possession());
+            signs(&wallet, alias, locator, &key).await;
         }
     }
 }
