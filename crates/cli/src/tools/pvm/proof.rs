@@ -2,8 +2,9 @@
 
 use super::{input, read_case, read_file, trace};
 use crate::grammar::{CliError, Invocation};
+use bytes::Bytes;
 use serde_json::json;
-use soru_merkle::Proof;
+use soru_merkle::{Proof, ProofBytes};
 use soru_pvm::exact::{StepInput, verify_step};
 use soru_pvm::step::NdsGate;
 use soru_pvm::trace::{Event, Wanted};
@@ -48,24 +49,23 @@ pub async fn prove(invocation: Invocation) -> Result<(), CliError> {
     Ok(())
 }
 
-fn read_proof(invocation: &Invocation) -> Result<(usize, Proof), CliError> {
+/// The file of a proof, all of which is one.
+fn read_proof(invocation: &Invocation) -> Result<(ProofBytes, Proof), CliError> {
     let path = invocation.param("proof");
-    let bytes = read_file(Path::new(path), MAX_PROOF).map_err(CliError::failed)?;
-    let size = bytes.len();
-    let proof = Proof::decode(bytes).map_err(|error| CliError::failed(format!("{path} is not a proof: {error}")))?;
-    Ok((size, proof))
+    let bytes = Bytes::from(read_file(Path::new(path), MAX_PROOF).map_err(CliError::failed)?);
+    let proof = Proof::decode(bytes.clone()).and_then(|proof| Ok((ProofBytes::new(bytes)?, proof)));
+    proof.map_err(|error| CliError::failed(format!("{path} is not a proof: {error}")))
 }
 
-fn print_hashes(proof: &Proof) {
-    println!("before {}\nafter  {}", StateHash(proof.before.0), StateHash(proof.after.0));
+fn print_hashes(proof: &ProofBytes) {
+    println!("before {}\nafter  {}", StateHash(proof.before().0), StateHash(proof.after().0));
 }
 
 /// Runs `pvm verify`.
 pub async fn verify(invocation: Invocation) -> Result<(), CliError> {
     let given = invocation.read_option("input", input::parse)?;
-    let (_, proof) = read_proof(&invocation)?;
-    let bytes = proof.to_bytes().map_err(|error| CliError::failed(error.to_string()))?;
-    let request = verify_step(&bytes, given.clone(), NdsGate::default());
+    let (proof, _) = read_proof(&invocation)?;
+    let request = verify_step(&proof, given.clone(), NdsGate::default());
     let request = request.map_err(|error| CliError::failed(format!("the proof does not hold: {error}")))?;
     fits(&request, given.as_ref()).map_err(CliError::failed)?;
     print_hashes(&proof);
@@ -96,9 +96,9 @@ fn fits(request: &InputRequest, given: Option<&StepInput>) -> Result<(), String>
 
 /// Runs `pvm show-proof`.
 pub async fn show(invocation: Invocation) -> Result<(), CliError> {
-    let (size, proof) = read_proof(&invocation)?;
-    print_hashes(&proof);
-    println!("{size} bytes, version {}", proof.version);
+    let (bytes, proof) = read_proof(&invocation)?;
+    print_hashes(&bytes);
+    println!("{} bytes, version {}", bytes.as_bytes().len(), proof.version);
     print!("/ {}", proof.state);
     Ok(())
 }
