@@ -21,6 +21,10 @@ use soru_tezos::scalar::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// The allocator of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const GENESIS: i64 = 5;
 fn levels(criterion: &mut Criterion) {
     let Some(folder) = folder("s1_tour") else { return };
