@@ -11,6 +11,9 @@ pub const METHODS: [&str; 5] = ["get", "post", "delete", "put", "patch"];
 /// Columns of a paragraph.
 const WIDTH: usize = 77;
 
+/// Most parts of a path that is listed: the node chooses its paths, and trees are walked by recursion.
+const DEEPEST: usize = 64;
+
 /// A node of the tree of paths.
 #[derive(Default)]
 pub struct Tree {
@@ -23,9 +26,9 @@ pub struct Tree {
 impl Tree {
     /// Adds a service under the parts of its path; a part in braces stands for any one.
     pub fn add(&mut self, parts: &[&str], method: &str, doc: &str) {
-        match parts.split_first() {
-            None => self.services.push((method.to_owned(), doc.to_owned())),
-            Some((first, rest)) => self.child(first).add(rest, method, doc),
+        if parts.len() <= DEEPEST {
+            let tree = parts.iter().fold(self, |tree, part| tree.child(part));
+            tree.services.push((method.to_owned(), doc.to_owned()));
         }
     }
 
@@ -228,5 +231,14 @@ mod tests {
             10,
         );
         assert_eq!(out.lines().next().unwrap().len(), 77);
+    }
+
+    #[test]
+    fn paths_of_endless_depth_are_not_listed() {
+        let mut tree = Tree::default();
+        tree.add(&vec!["a"; 1_000_000], "GET", "");
+        assert!(tree.is_empty());
+        tree.add(&["a"; DEEPEST], "GET", "");
+        assert_eq!(tree.count(), 1);
     }
 }
