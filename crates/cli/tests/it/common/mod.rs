@@ -8,8 +8,10 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -250,9 +252,18 @@ pub fn send(address: &str, method: &str, path: &str, body: &str) -> Option<Value
     head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok()).flatten()
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no other test is given. Below those that systems take for outgoing connections,
+/// of which the tests open hundreds: one of these would have it before the program that is to listen there.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const PORTS: Range<u32> = 10_000..32_000;
+    loop {
+        let number = std::process::id().wrapping_mul(1_000).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = (PORTS.start + number % (PORTS.end - PORTS.start)) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The echo kernel in hexadecimal.
