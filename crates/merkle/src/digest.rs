@@ -7,11 +7,11 @@ use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use crate::dirty::Dirty;
+use crate::dirty::{Base, Dirty};
 use crate::error::TreeError;
 use crate::hash::{self, FirstBytes, Kind, NodeHash};
 use crate::inode::{self, Trie};
-use crate::node::{Body, Inode, Node, Source};
+use crate::node::{Body, Inode, Node};
 use crate::proof::Recorder;
 use crate::tree::Tree;
 
@@ -39,9 +39,9 @@ impl Digester {
         }
     }
 
-    /// The hash of a body, below which all have their hashes.
-    pub(crate) fn body(&mut self, body: &Body, root: bool) -> NodeHash {
-        self.known.digest(|out| body.put(root, out), hash::blake2b)
+    /// The hash of what `put` writes, and what else is known of it. Notes that it is hashed at `place`.
+    pub(crate) fn note(&mut self, place: u32, put: impl FnOnce(&mut Vec<u8>)) -> (NodeHash, Noted) {
+        self.known.note(place, put, hash::blake2b)
     }
 
     fn inode(&mut self, inode: &Inode) -> NodeHash {
@@ -59,6 +59,7 @@ impl Digester {
             Node::Leaf(leaf) => Ok(leaf.hash()),
             Node::Dir(inode) => Ok(self.inode(inode)),
             Node::Dirty(dirty) => self.dirty(dirty, depth),
+            Node::Shown(shown) => Ok(shown.hash()),
         }
     }
 
@@ -74,37 +75,60 @@ impl Digester {
                 }
                 Ok(())
             })?;
-            return self.directory(entries.into_iter());
+            return self.directory(&mut entries);
         }
-        let mut root = dirty.base().clone();
-        dirty.for_each(|step, change| match change {
-            Some(node @ Node::Dirty(_)) => {
-                let hash = self.node(node, depth + 1)?;
-                inode::add(&mut root, step, Node::Dir(Inode::lazy(hash, true, Source::Memory)))
-            }
-            Some(node) => inode::add(&mut root, step, node.clone()),
-            None => inode::remove(&mut root, step),
+        let mut changes = Vec::with_capacity(dirty.changes());
+        dirty.for_each(|step, change| {
+            let hashed = match change {
+                Some(node) => Some((node.kind(), self.node(node, depth + 1)?)),
+                None => None,
+            };
+            changes.push((step, hashed));
+            Ok(())
         })?;
+        if let Base::Shown(shown) = dirty.base()
+            && let Some(mut entries) = shown.small()
+        {
+            for (step, change) in changes {
+                let at = entries.iter().position(|entry| entry.step == step.as_bytes());
+                match (at, change) {
+                    (Some(at), Some((kind, hash))) => (entries[at].kind, entries[at].hash) = (kind, hash),
+                    (Some(at), None) => _ = entries.swap_remove(at),
+                    (None, Some((kind, hash))) => entries.push(Hashed { step, kind, hash }),
+                    (None, None) => {}
+                }
+            }
+            return self.directory(&mut entries);
+        }
+        let mut root = dirty.base().inode();
+        for (step, change) in changes {
+            match change {
+                Some((kind, hash)) => inode::add(&mut root, step, Node::unread(kind, hash))?,
+                None => inode::remove(&mut root, step)?,
+            }
+        }
         Ok(self.inode(&root))
     }
 
-    /// The hash of a directory with these entries, in byte order.
-    pub(crate) fn directory<S: AsRef<[u8]>>(
-        &mut self,
-        mut entries: impl ExactSizeIterator<Item = Hashed<S>>,
-    ) -> Result<NodeHash, TreeError> {
-        if entries.len() > 2 {
-            return inode::grow(&mut self.known, entries.collect(), 0);
+    /// The hash of a directory with these entries, in any order.
+    pub(crate) fn directory<S: AsRef<[u8]>>(&mut self, entries: &mut [Hashed<S>]) -> Result<NodeHash, TreeError> {
+        if let [a, b] = entries
+            && b.as_ref() < a.as_ref()
+        {
+            std::mem::swap(a, b);
         }
-        let entries = [entries.next(), entries.next()];
-        let count = entries.iter().flatten().count();
-        let put = |out: &mut Vec<u8>| hash::put_flat(out, count, entries.iter().flatten().map(Hashed::parts));
-        Ok(self.known.digest(put, hash::blake2b))
+        match entries {
+            [] | [_] | [_, _] => {
+                let put = |out: &mut Vec<u8>| hash::put_flat(out, entries.len(), entries.iter().map(Hashed::parts));
+                Ok(self.known.digest(put, hash::blake2b))
+            }
+            entries => inode::grow(&mut self.known, entries.iter(), 0),
+        }
     }
 }
 
 /// An entry of a directory that is hashed without being made.
-pub(crate) struct Hashed<S> {
+pub struct Hashed<S> {
     pub(crate) step: S,
     pub(crate) kind: Kind,
     pub(crate) hash: NodeHash,
@@ -122,17 +146,36 @@ impl<S: AsRef<[u8]>> AsRef<[u8]> for Hashed<S> {
     }
 }
 
-/// A quick hash of what is hashed of an inode: of its length, of the end of its last hash, and of the middle, which is that of
-/// its first where there are two.
+/// A quick hash of what is hashed of an inode: of its length, of the end of its last hash, of the middle, which is that of its
+/// first where there are two, and of its first step in a directory.
 fn quick(bytes: &[u8]) -> u64 {
     let word = |end: usize| match bytes.get(..end).and_then(|bytes| bytes.last_chunk()) {
         Some(word) => u64::from_le_bytes(*word),
         None => 0,
     };
-    hash::mixed([bytes.len() as u64, word(bytes.len()), word(bytes.len() / 2)])
+    hash::mixed([bytes.len() as u64, word(bytes.len()), word(bytes.len() / 2), word(24)])
 }
 
-type Places = HashMap<u64, (u32, u32), BuildHasherDefault<FirstBytes>>;
+/// Whether something was hashed before.
+#[derive(Clone, Copy)]
+pub(crate) enum Noted {
+    /// It was not.
+    New,
+    /// It was, first at this place.
+    At(u32),
+    /// Perhaps.
+    Unsure,
+}
+
+/// Where something that was hashed begins and ends, and the place that was noted with it.
+#[derive(Clone, Copy)]
+struct Found {
+    from: u32,
+    to: u32,
+    place: u32,
+}
+
+type Places = HashMap<u64, Found, BuildHasherDefault<FirstBytes>>;
 
 /// What was hashed before, with its hash.
 struct Known {
@@ -171,30 +214,44 @@ impl Drop for Known {
 impl Known {
     /// The hash of what `put` writes, where `make` gives it unless it is known.
     fn digest(&mut self, put: impl FnOnce(&mut Vec<u8>), make: impl FnOnce(&[u8]) -> NodeHash) -> NodeHash {
+        self.note(0, put, make).0
+    }
+
+    /// [`Known::digest`], with what is noted of it: `place` if nothing is yet.
+    fn note(
+        &mut self,
+        place: u32,
+        put: impl FnOnce(&mut Vec<u8>),
+        make: impl FnOnce(&[u8]) -> NodeHash,
+    ) -> (NodeHash, Noted) {
         let start = self.bytes.len();
         put(&mut self.bytes);
         let (before, bytes) = self.bytes.split_at(start);
         match self.places.entry(quick(bytes)) {
             Entry::Occupied(known) => {
-                let (from, to) = (known.get().0 as usize, known.get().1 as usize);
-                let hash = match (before.get(from..to), before.get(to..).and_then(|behind| behind.first_chunk())) {
-                    (Some(known), Some(hash)) if known == bytes => NodeHash(*hash),
-                    _ => make(bytes),
+                let Found { from, to, place } = *known.get();
+                let known = before.get(from as usize..to as usize);
+                let result = match (known, before.get(to as usize..).and_then(|behind| behind.first_chunk())) {
+                    (Some(known), Some(hash)) if known == bytes => (NodeHash(*hash), Noted::At(place)),
+                    _ => (make(bytes), Noted::Unsure),
                 };
                 self.bytes.truncate(start);
-                hash
+                result
             }
             Entry::Vacant(free) => {
                 let hash = make(bytes);
                 // what stands beyond 4 GB is not found again
                 match (u32::try_from(start), u32::try_from(start + bytes.len())) {
                     (Ok(from), Ok(to)) => {
-                        free.insert((from, to));
+                        free.insert(Found { from, to, place });
                         self.bytes.extend_from_slice(&hash.0);
+                        (hash, Noted::New)
                     }
-                    _ => self.bytes.truncate(start),
+                    _ => {
+                        self.bytes.truncate(start);
+                        (hash, Noted::Unsure)
+                    }
                 }
-                hash
             }
         }
     }
@@ -211,12 +268,12 @@ impl Known {
     }
 }
 
-impl<S: AsRef<[u8]>> Trie<Hashed<S>> for Known {
+impl<S: AsRef<[u8]>> Trie<&Hashed<S>> for Known {
     type Inode = NodeHash;
 
-    fn bucket(&mut self, entries: [Option<Hashed<S>>; 2]) -> NodeHash {
+    fn bucket(&mut self, entries: [Option<&Hashed<S>>; 2]) -> NodeHash {
         let count = entries.iter().flatten().count();
-        let put = |out: &mut Vec<u8>| hash::put_bucket(out, count, entries.iter().flatten().map(Hashed::parts));
+        let put = |out: &mut Vec<u8>| hash::put_bucket(out, count, entries.iter().flatten().map(|entry| entry.parts()));
         self.digest(put, hash::blake2b)
     }
 

@@ -6,20 +6,69 @@ use std::sync::{Arc, OnceLock};
 use imbl::OrdMap;
 
 use crate::error::TreeError;
+use crate::hash::NodeHash;
 use crate::inode;
 use crate::node::{Entry, Inode, Node, bury, free_here};
+use crate::proof::ShownNode;
 use crate::step::Step;
 
 /// A directory `base` with changes on top. `folded` caches the result of working them in.
 #[derive(Clone)]
 pub(crate) struct Dirty {
-    base: Arc<Inode>,
+    base: Base,
     pending: Pending,
     /// How many pending changes are additions (the others are removals).
     additions: usize,
     /// Entries now, minus entries of `base`.
     growth: i64,
     folded: OnceLock<Arc<Inode>>,
+}
+
+/// The directory that changes are made to.
+#[derive(Clone)]
+pub(crate) enum Base {
+    Inode(Arc<Inode>),
+    /// One that a proof shows.
+    Shown(ShownNode),
+}
+
+impl Base {
+    /// The root inode, as one that can be changed.
+    pub(crate) fn inode(&self) -> Arc<Inode> {
+        match self {
+            Base::Inode(inode) => inode.clone(),
+            Base::Shown(shown) => shown.inode(),
+        }
+    }
+
+    pub(crate) fn hash(&self) -> NodeHash {
+        match self {
+            Base::Inode(inode) => inode.hash(),
+            Base::Shown(shown) => shown.hash(),
+        }
+    }
+
+    /// Whether this is part of a proof, being produced or verified, where each load counts.
+    pub(crate) fn is_partial(&self) -> bool {
+        match self {
+            Base::Inode(inode) => inode.is_partial(),
+            Base::Shown(_) => true,
+        }
+    }
+
+    pub(crate) fn is_known_empty(&self) -> bool {
+        match self {
+            Base::Inode(inode) => inode.is_known_empty(),
+            Base::Shown(_) => false,
+        }
+    }
+
+    fn count(&self) -> Result<u64, TreeError> {
+        match self {
+            Base::Inode(inode) => inode.count(),
+            Base::Shown(shown) => shown.count(),
+        }
+    }
 }
 
 /// Net change of a step: its new node, or `None` when it goes.
@@ -35,11 +84,11 @@ enum Pending {
 const FEW: usize = 16;
 
 impl Dirty {
-    pub(crate) fn new(base: Arc<Inode>) -> Dirty {
+    pub(crate) fn new(base: Base) -> Dirty {
         Dirty { base, pending: Pending::Few(Vec::new()), additions: 0, growth: 0, folded: OnceLock::new() }
     }
 
-    pub(crate) fn base(&self) -> &Arc<Inode> {
+    pub(crate) fn base(&self) -> &Base {
         &self.base
     }
 
@@ -60,11 +109,9 @@ impl Dirty {
         self.folded.get()
     }
 
-    pub(crate) fn get(&self, step: &[u8]) -> Result<Option<&Node>, TreeError> {
-        match self.pending.get(step) {
-            Some(change) => Ok(change.as_ref()),
-            None => self.base.find(step),
-        }
+    /// The pending change of `step`, if there is one.
+    pub(crate) fn change(&self, step: &[u8]) -> Option<&Change> {
+        self.pending.get(step)
     }
 
     /// A pending new node, to be changed in place. The caller changes it: what was folded before no longer holds.
@@ -122,7 +169,7 @@ impl Dirty {
             return Ok(count == 0);
         }
         let mut empty = true;
-        self.base.visit(0, u64::MAX, &mut |entry| {
+        self.base.inode().visit(0, u64::MAX, &mut |entry| {
             empty = self.pending.get(&entry.step).is_some();
             empty
         })?;
@@ -191,7 +238,7 @@ impl Dirty {
     }
 
     fn replay_on_base(&self) -> Result<Arc<Inode>, TreeError> {
-        let mut root = self.base.clone();
+        let mut root = self.base.inode();
         self.pending.for_each(|step, change| match change {
             Some(Node::Dirty(child)) => match child.folded.get() {
                 Some(folded) => inode::add(&mut root, step, Node::Dir(folded.clone())),
@@ -205,7 +252,9 @@ impl Dirty {
 
     /// Takes all directories out, for [`bury`].
     pub(crate) fn uproot(&mut self, queue: &mut Vec<Node>) {
-        queue.push(Node::Dir(std::mem::replace(&mut self.base, Inode::empty())));
+        if let Base::Inode(base) = &mut self.base {
+            queue.push(Node::Dir(std::mem::replace(base, Inode::empty())));
+        }
         if let Some(folded) = self.folded.take() {
             queue.push(Node::Dir(folded));
         }

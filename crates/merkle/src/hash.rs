@@ -114,7 +114,7 @@ pub(crate) fn written<T>(put: impl FnOnce(&mut Vec<u8>), with: impl FnOnce(&[u8]
 
 /// Position of a step in the trie of its directory: BLAKE2b-256 of the step, read from the most significant bit, as far as
 /// tries may be deep.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct TrieKey(u64);
 
 /// How many values a [`Memory`] holds.
@@ -177,6 +177,16 @@ impl TrieKey {
     /// Index (0 or 1) of the child to follow at `depth`, which is below 50.
     pub(crate) fn index(&self, depth: u8) -> usize {
         usize::from(self.0.checked_shl(depth.into()).unwrap_or(0) >> 63 == 1)
+    }
+
+    /// This key, all zeros from `depth` on, with this index there.
+    pub(crate) fn with(self, depth: u8, index: usize) -> TrieKey {
+        TrieKey(self.0 | (index as u64).checked_shl(63 - u32::from(depth)).unwrap_or(0))
+    }
+
+    /// Whether the first `depth` indices are those of `other`.
+    pub(crate) fn agrees(self, other: TrieKey, depth: u8) -> bool {
+        (self.0 ^ other.0).leading_zeros() >= depth.into()
     }
 }
 

@@ -133,7 +133,7 @@ pub(crate) trait Trie<E> {
 }
 
 /// The inode at `depth` for more `entries` (that give their steps) than a bucket takes.
-pub(crate) fn grow<E, T>(trie: &mut T, entries: Vec<E>, depth: u8) -> Result<T::Inode, TreeError>
+pub(crate) fn grow<E, T>(trie: &mut T, entries: impl IntoIterator<Item = E>, depth: u8) -> Result<T::Inode, TreeError>
 where
     E: AsRef<[u8]>,
     T: Trie<E>,

@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use bytes::Bytes;
 
+use crate::digest::Hashed;
 use crate::dirty::Dirty;
 use crate::error::TreeError;
 use crate::hash::{self, Kind, Memory, NodeHash};
-use crate::proof::{Recorder, Shown};
+use crate::proof::{Recorder, ShownNode};
 use crate::step::Step;
 use crate::store::{StoreHandle, StoreId};
 
@@ -20,6 +21,8 @@ pub(crate) enum Node {
     Leaf(Arc<Leaf>),
     Dir(Arc<Inode>),
     Dirty(Arc<Dirty>),
+    /// A leaf or directory that a proof shows.
+    Shown(ShownNode),
 }
 
 /// Where the content of a node comes from when it is not there yet.
@@ -31,8 +34,8 @@ pub(crate) enum Source<N> {
     Store(Arc<StoreHandle>),
     /// Taken from a whole node, and the load noted for a proof.
     Recording(Arc<Recorder>, Arc<N>),
-    /// From what a proof shows, in another place where that is possible.
-    Proof(Option<Arc<Shown>>),
+    /// From what a proof shows.
+    Proof(ShownNode),
 }
 
 /// What a node is given at its birth, or finds out once.
@@ -201,8 +204,7 @@ impl Leaf {
             Source::Memory => return Err(TreeError::Missing(hash)),
             Source::Store(handle) => handle.leaf(&hash)?,
             Source::Recording(recorder, original) => recorder.leaf(hash, original)?,
-            Source::Proof(Some(shown)) => shown.leaf(&hash)?,
-            Source::Proof(None) => return Err(TreeError::Blinded(hash)),
+            Source::Proof(shown) => shown.bytes()?,
         };
         Ok(self.bytes.fill(bytes))
     }
@@ -211,11 +213,6 @@ impl Leaf {
 impl Inode {
     pub(crate) fn new(body: Body, root: bool) -> Inode {
         Inode { hash: Slot::empty(), body: Slot::Given(body), root, source: Source::Memory, stored: Stored::default() }
-    }
-
-    /// An inode with this body and its hash, as shown by a proof.
-    pub(crate) fn shown(body: Body, hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
-        Arc::new(Inode { hash: Slot::Given(hash), body: Slot::Given(body), root, source, stored: Stored::default() })
     }
 
     pub(crate) fn lazy(hash: NodeHash, root: bool, source: Source<Inode>) -> Arc<Inode> {
@@ -254,9 +251,7 @@ impl Inode {
             Source::Store(handle) => handle.body(&hash, self.root)?,
             Source::Recording(recorder, original) if self.root => recorder.directory(hash, original)?,
             Source::Recording(recorder, original) => recorder.inode(original)?,
-            // what is shown of a directory is there with it
-            Source::Proof(Some(shown)) if self.root => shown.directory(&hash)?,
-            Source::Proof(_) => return Err(TreeError::Blinded(hash)),
+            Source::Proof(shown) => shown.body()?,
         };
         Ok(self.body.fill(body))
     }
@@ -440,10 +435,26 @@ impl FromIterator<Entry> for Bucket {
 }
 
 impl Node {
+    /// A node of which nothing is known but its hash.
+    pub(crate) fn unread(kind: Kind, hash: NodeHash) -> Node {
+        match kind {
+            Kind::Leaf => Node::Leaf(Leaf::lazy(hash, Source::Memory)),
+            Kind::Directory => Node::Dir(Inode::lazy(hash, true, Source::Memory)),
+        }
+    }
+
+    /// All entries of a small directory that a proof shows, if it shows all of them.
+    pub(crate) fn small(&self) -> Option<Vec<Hashed<Step>>> {
+        let Node::Shown(shown) = self else { return None };
+        let owned = |Hashed { step, kind, hash }: Hashed<&[u8]>| Hashed { step: Step::from(step), kind, hash };
+        Some(shown.small()?.into_iter().map(owned).collect())
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Node::Leaf(_) => Kind::Leaf,
             Node::Dir(_) | Node::Dirty(_) => Kind::Directory,
+            Node::Shown(shown) => shown.kind(),
         }
     }
 
@@ -454,6 +465,7 @@ impl Node {
             Node::Dir(inode) => inode.hash(),
             // inodes hold no dirty directories; were there one, its base is all that is known
             Node::Dirty(dirty) => dirty.folded().map_or_else(|| dirty.base().hash(), |inode| inode.hash()),
+            Node::Shown(shown) => shown.hash(),
         }
     }
 
@@ -463,6 +475,7 @@ impl Node {
             Node::Leaf(leaf) => leaf.hash.get().copied(),
             Node::Dir(inode) => inode.hash.get().copied(),
             Node::Dirty(dirty) => dirty.folded().map(|inode| inode.hash()),
+            Node::Shown(shown) => Some(shown.hash()),
         }
     }
 }
@@ -496,7 +509,7 @@ fn uproot(body: &mut Body, queue: &mut Vec<Node>) {
 pub(crate) fn bury(mut queue: Vec<Node>) {
     while let Some(node) = queue.pop() {
         match node {
-            Node::Leaf(_) => {}
+            Node::Leaf(_) | Node::Shown(_) => {}
             Node::Dir(inode) => {
                 if let Some(mut inode) = Arc::into_inner(inode)
                     && let Some(body) = inode.body.get_mut()

@@ -46,6 +46,7 @@ pub(crate) fn commit(root: &Node, sink: &mut dyn NodeSink) -> Result<NodeHash, T
         }
         Node::Dir(inode) => writer.commit(inode),
         Node::Dirty(dirty) => writer.commit(dirty.fold()?),
+        Node::Shown(shown) => Err(TreeError::Blinded(shown.hash())),
     }
 }
 
@@ -160,6 +161,8 @@ impl Writer<'_> {
             }
             Node::Dir(inode) => inode,
             Node::Dirty(dirty) => dirty.fold()?,
+            // what is below may not be shown
+            Node::Shown(shown) => return Err(TreeError::Blinded(shown.hash())),
         };
         match self.small.get(&Arc::as_ptr(inode)) {
             Some(record) => put_inside(out, record),
@@ -403,7 +406,7 @@ fn references(body: &Body, todo: &mut Vec<(NodeHash, bool)>) {
                 match &entry.node {
                     Node::Leaf(leaf) if leaf.loaded().is_none() => todo.push((leaf.hash(), false)),
                     Node::Dir(child) => inodes.push((child, true)),
-                    Node::Leaf(_) | Node::Dirty(_) => {}
+                    Node::Leaf(_) | Node::Dirty(_) | Node::Shown(_) => {}
                 }
             }
         }

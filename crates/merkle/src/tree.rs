@@ -1,13 +1,15 @@
 //! The tree as its users see it: paths of steps to leaves and directories (`spec/pvm.md` §1.5).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dirty::Dirty;
+use crate::dirty::{Base, Dirty};
 use crate::error::TreeError;
-use crate::hash::{self, NodeHash};
+use crate::hash::{self, Kind, NodeHash};
 use crate::node::{Inode, Leaf, Node, Source};
+use crate::proof::ShownNode;
 use crate::record;
 use crate::step::Step;
 use crate::store::{NodeSink, NodeStore, StoreHandle};
@@ -56,7 +58,7 @@ impl Tree {
 
     /// Whether the tree is a single leaf.
     pub fn is_leaf(&self) -> bool {
-        matches!(self.node, Node::Leaf(_))
+        self.node.kind() == Kind::Leaf
     }
 
     /// Whether the tree is the empty directory.
@@ -66,23 +68,28 @@ impl Tree {
 
     /// The bytes of the leaf at `path`; none where there is nothing or a directory.
     pub fn find<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Bytes>, TreeError> {
-        match self.node.at(path)? {
+        match self.node.at(path)?.as_deref() {
             Some(Node::Leaf(leaf)) => Ok(Some(leaf.bytes()?.clone())),
+            Some(Node::Shown(shown)) if shown.kind() == Kind::Leaf => shown.bytes().map(Some),
             _ => Ok(None),
         }
     }
 
     /// What `read` makes of the bytes of the leaf at `path`; none where there is nothing or a directory.
     pub fn read<S: AsRef<[u8]>, T>(&self, path: &[S], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, TreeError> {
-        match self.node.at(path)? {
+        if let Node::Shown(shown) = &self.node {
+            return shown.read(path, read);
+        }
+        match self.node.at(path)?.as_deref() {
             Some(Node::Leaf(leaf)) => Ok(Some(read(leaf.bytes()?))),
+            Some(Node::Shown(shown)) => shown.read::<S, T>(&[], read),
             _ => Ok(None),
         }
     }
 
     /// The leaf or directory at `path`.
     pub fn find_tree<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Tree>, TreeError> {
-        Ok(self.node.at(path)?.map(|node| Tree { node: node.clone() }))
+        Ok(self.node.at(path)?.map(|node| Tree { node: node.into_owned() }))
     }
 
     /// Whether `path` holds a leaf. As [`Tree::find`], this reads the leaf.
@@ -97,10 +104,12 @@ impl Tree {
 
     /// Number of entries of the directory at `path`; 0 for a leaf or nothing.
     pub fn length<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<u64, TreeError> {
-        match self.node.at(path)? {
+        match self.node.at(path)?.as_deref() {
             None | Some(Node::Leaf(_)) => Ok(0),
             Some(Node::Dir(inode)) => inode.count(),
             Some(Node::Dirty(dirty)) => dirty.count(),
+            Some(Node::Shown(shown)) if shown.kind() == Kind::Leaf => Ok(0),
+            Some(Node::Shown(shown)) => shown.count(),
         }
     }
 
@@ -108,6 +117,7 @@ impl Tree {
     pub(crate) fn loaded_length(&self) -> Option<u64> {
         match &self.node {
             Node::Dir(inode) => Some(inode.loaded()?.count()),
+            Node::Shown(shown) => shown.count().ok(),
             Node::Leaf(_) | Node::Dirty(_) => None,
         }
     }
@@ -121,16 +131,18 @@ impl Tree {
         length: Option<u64>,
     ) -> Result<Vec<(Step, Tree)>, TreeError> {
         let mut entries = Vec::new();
-        let inode = match self.node.at(path)? {
-            None | Some(Node::Leaf(_)) => return Ok(entries),
-            Some(Node::Dir(inode)) => inode,
-            Some(Node::Dirty(dirty)) => {
+        let Some(node) = self.node.at(path)? else { return Ok(entries) };
+        let node = node.into_owned().unfolded();
+        let inode = match &node {
+            Node::Dir(inode) => inode,
+            Node::Dirty(dirty) => {
                 // the reference reads a changed directory whole before listing it
                 if dirty.base().is_partial() {
-                    dirty.base().visit(0, u64::MAX, &mut |_| true)?;
+                    dirty.base().inode().visit(0, u64::MAX, &mut |_| true)?;
                 }
                 dirty.fold()?
             }
+            Node::Leaf(_) | Node::Shown(_) => return Ok(entries),
         };
         inode.visit(offset, length.unwrap_or(u64::MAX), &mut |entry| {
             entries.push((entry.step.clone(), Tree { node: entry.node.clone() }));
@@ -167,6 +179,7 @@ impl Tree {
             Node::Leaf(leaf) => Ok(leaf.hash()),
             Node::Dir(inode) => Ok(inode.hash()),
             Node::Dirty(dirty) => Ok(dirty.fold()?.hash()),
+            Node::Shown(shown) => Ok(shown.hash()),
         }
     }
 
@@ -219,24 +232,42 @@ impl std::fmt::Debug for Tree {
 }
 
 impl Node {
-    /// The entry `step` of a directory.
-    fn child(&self, step: &[u8]) -> Result<Option<&Node>, TreeError> {
-        match self {
-            Node::Leaf(_) => Ok(None),
-            Node::Dir(inode) => inode.find(step),
-            Node::Dirty(dirty) => dirty.get(step),
-        }
-    }
-
-    fn at<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<&Node>, TreeError> {
+    fn at<S: AsRef<[u8]>>(&self, path: &[S]) -> Result<Option<Cow<'_, Node>>, TreeError> {
         let mut node = self;
-        for step in path {
-            match node.child(step.as_ref())? {
+        for (passed, step) in path.iter().enumerate() {
+            let child = match node {
+                Node::Leaf(_) => None,
+                Node::Dir(inode) => inode.find(step.as_ref())?,
+                Node::Dirty(dirty) => match (dirty.change(step.as_ref()), dirty.base()) {
+                    (Some(change), _) => change.as_ref(),
+                    (None, Base::Inode(inode)) => inode.find(step.as_ref())?,
+                    (None, Base::Shown(shown)) => return shown.at(&path[passed..]).map(Self::shown),
+                },
+                Node::Shown(shown) => return shown.at(&path[passed..]).map(Self::shown),
+            };
+            match child {
                 Some(child) => node = child,
                 None => return Ok(None),
             }
         }
-        Ok(Some(node))
+        Ok(Some(Cow::Borrowed(node)))
+    }
+
+    fn shown<'a>(shown: Option<ShownNode>) -> Option<Cow<'a, Node>> {
+        shown.map(|shown| Cow::Owned(Node::Shown(shown)))
+    }
+
+    /// The entry `step` of a directory.
+    fn child(&self, step: &[u8]) -> Result<Option<Cow<'_, Node>>, TreeError> {
+        self.at(&[step])
+    }
+
+    /// The same node, which is not of the kind that only proofs show.
+    fn unfolded(self) -> Node {
+        match self {
+            Node::Shown(shown) => shown.unfolded(),
+            node => node,
+        }
     }
 
     fn is_empty(&self) -> Result<bool, TreeError> {
@@ -244,6 +275,8 @@ impl Node {
             Node::Leaf(_) => Ok(false),
             Node::Dir(inode) => Ok(inode.hash() == NodeHash::EMPTY),
             Node::Dirty(dirty) => dirty.is_empty(),
+            // the empty leaf has the same hash
+            Node::Shown(shown) => Ok(shown.kind() == Kind::Directory && shown.hash() == NodeHash::EMPTY),
         }
     }
 
@@ -256,7 +289,8 @@ impl Node {
         // in place, as long as nobody else holds this directory
         if let Node::Dirty(dirty) = self
             && let Some(dirty) = Arc::get_mut(dirty)
-            && let Some(child @ (Node::Dir(_) | Node::Dirty(_))) = dirty.pending_mut(step)
+            && let Some(child) = dirty.pending_mut(step)
+            && child.kind() == Kind::Directory
         {
             let updated = child.update(next.as_ref(), rest, value)?;
             if updated == Updated::Changed {
@@ -269,7 +303,7 @@ impl Node {
             return Ok(updated);
         }
         let (existed, mut child) = match self.child(step)? {
-            Some(child @ (Node::Dir(_) | Node::Dirty(_))) => (true, child.clone()),
+            Some(child) if child.kind() == Kind::Directory => (true, child.into_owned()),
             // through a leaf, or through nothing, there is nothing to remove
             _ if value.is_none() => return Ok(Updated::Unchanged),
             other => (other.is_some(), Node::Dir(Inode::empty())),
@@ -301,7 +335,7 @@ impl Node {
         };
         let old = self.child(step)?;
         let existed = old.is_some();
-        let unchanged = match (old, &value) {
+        let unchanged = match (&old, &value) {
             (None, None) => true,
             (Some(old), Some(new)) => old.is_same(new),
             _ => false,
@@ -321,8 +355,9 @@ impl Node {
                 (Some(a), Some(b)) => a == b,
                 _ => a.hash() == b.hash(),
             },
-            (Node::Leaf(_), _) | (_, Node::Leaf(_)) => false,
+            (a, b) if a.kind() != b.kind() => false,
             (Node::Dirty(a), Node::Dirty(b)) if Arc::ptr_eq(a, b) => true,
+            (Node::Leaf(_), _) | (_, Node::Leaf(_)) => self.known_hash() == other.known_hash(),
             (a, b) => a.cached_hash().is_some() && a.cached_hash() == b.cached_hash(),
         }
     }
@@ -342,8 +377,9 @@ impl Node {
     fn dirty(&mut self) -> &mut Dirty {
         let base = match self {
             Node::Dirty(dirty) => return Arc::make_mut(dirty),
-            Node::Dir(inode) => inode.clone(),
-            Node::Leaf(_) => Inode::empty(),
+            Node::Dir(inode) => Base::Inode(inode.clone()),
+            Node::Shown(shown) if shown.kind() == Kind::Directory => Base::Shown(shown.clone()),
+            Node::Leaf(_) | Node::Shown(_) => Base::Inode(Inode::empty()),
         };
         *self = Node::Dirty(Arc::new(Dirty::new(base)));
         self.dirty()
@@ -379,10 +415,12 @@ impl Iterator for Leaves {
 
 impl Leaves {
     fn enter(&mut self, node: &Node) -> Result<Option<Bytes>, TreeError> {
-        let inode = match node {
+        let node = node.clone().unfolded();
+        let inode = match &node {
             Node::Leaf(leaf) => return Ok(Some(leaf.bytes()?.clone())),
             Node::Dir(inode) => inode,
             Node::Dirty(dirty) => dirty.fold()?,
+            Node::Shown(shown) => return shown.bytes().map(Some),
         };
         let start = self.stack.len();
         let above = self.path.len();

@@ -128,14 +128,14 @@ impl<K: Key, V: TreeValue + Clone> TreeValue for LazyMap<K, V> {
                 })
             });
         };
-        let mut contents = origin.tree.clone();
+        let mut contents = to.change(&origin.tree);
         self.changes.for_each(|key, change| {
             step.clear();
             key.step(&mut step);
-            contents.remove(&[&step])?;
+            to.unbind(&mut contents, &step)?;
             change.as_ref().map_or(Ok(()), |value| to.bind(&mut contents, &step, value))
         })?;
-        Ok(to.tree(path, contents)?)
+        Ok(to.changed(path, contents)?)
     }
 
     fn read(tree: &Tree, path: &[&str]) -> Result<Self, ContainerError> {

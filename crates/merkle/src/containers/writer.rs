@@ -6,7 +6,7 @@ use super::value::{ContainerError, TreeValue};
 use crate::digest::{Digester, Hashed};
 use crate::error::TreeError;
 use crate::hash::{self, Kind, NodeHash};
-use crate::node::{Inode, Leaf, Node, Source};
+use crate::node::{Leaf, Node};
 use crate::{Step, Tree};
 
 /// Takes the parts of a value, each at its path.
@@ -36,8 +36,21 @@ pub trait Writer: Sized {
         if path.is_empty() { fill(self) } else { self.subdirectory(path, fill) }
     }
 
-    /// Puts `value` under `step` into the directory `to`, where it has no entry.
-    fn bind(&mut self, to: &mut Tree, step: &str, value: &impl TreeValue) -> Result<(), ContainerError>;
+    /// A directory being changed.
+    type Changed;
+
+    /// Starts to change a directory.
+    fn change(&self, directory: &Tree) -> Self::Changed;
+
+    /// Removes the entry `step`.
+    fn unbind(&self, directory: &mut Self::Changed, step: &str) -> Result<(), TreeError>;
+
+    /// Puts `value` under `step`, where nothing stands.
+    fn bind(&mut self, directory: &mut Self::Changed, step: &str, value: &impl TreeValue)
+    -> Result<(), ContainerError>;
+
+    /// Puts a changed directory at `path`; nothing if it is empty.
+    fn changed(&mut self, path: &[&str], directory: Self::Changed) -> Result<(), TreeError>;
 }
 
 impl Writer for Tree {
@@ -63,8 +76,22 @@ impl Writer for Tree {
         Ok(self.add_tree(path, directory)?)
     }
 
-    fn bind(&mut self, to: &mut Tree, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
-        value.write(to, &[step])
+    type Changed = Tree;
+
+    fn change(&self, directory: &Tree) -> Tree {
+        directory.clone()
+    }
+
+    fn unbind(&self, directory: &mut Tree, step: &str) -> Result<(), TreeError> {
+        directory.remove(&[step])
+    }
+
+    fn bind(&mut self, directory: &mut Tree, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
+        value.write(directory, &[step])
+    }
+
+    fn changed(&mut self, path: &[&str], directory: Tree) -> Result<(), TreeError> {
+        self.tree(path, directory)
     }
 }
 
@@ -72,85 +99,113 @@ impl Writer for Tree {
 pub struct HashWriter<'a> {
     digester: &'a mut Digester,
     /// The entries of the directories that are being written, the innermost last.
-    entries: Vec<Written>,
+    entries: Vec<Hashed<Step>>,
+    /// Likewise, entries that stand some directories below.
+    deep: Vec<Deep>,
 }
 
-/// An entry of a directory being written, some directories below it.
-struct Written {
-    hashed: Hashed<Step>,
-    /// The steps of `path` behind the first, the last one first.
-    below: Vec<Step>,
+/// An entry some directories below one that is being written.
+struct Deep {
+    /// The steps to it, the last one first.
+    steps: Vec<Step>,
+    kind: Kind,
+    hash: NodeHash,
+}
+
+/// Where the entries of a directory begin that is being written.
+#[derive(Clone, Copy)]
+struct Mark {
+    entries: usize,
+    deep: usize,
+}
+
+/// A directory being changed of which only the hash is asked.
+pub enum Changing {
+    /// A small one: all of its entries.
+    Small(Vec<Hashed<Step>>),
+    /// One whose changes are worked into its trie.
+    Tree(Tree),
 }
 
 impl<'a> HashWriter<'a> {
     /// Writes the hash of what comes.
     pub fn new(digester: &'a mut Digester) -> HashWriter<'a> {
         digester.prepare();
-        HashWriter { digester, entries: Vec::with_capacity(32) }
+        HashWriter { digester, entries: Vec::with_capacity(32), deep: Vec::new() }
     }
 
     /// The tree of what was written: only its hash is known, it cannot be read.
     pub fn finish(mut self) -> Result<Tree, TreeError> {
-        Ok(match self.close(0)? {
+        Ok(match self.close(Mark { entries: 0, deep: 0 })? {
             None => Tree::empty(),
             Some(hash) => unread(Kind::Directory, hash),
         })
     }
 
+    fn mark(&self) -> Mark {
+        Mark { entries: self.entries.len(), deep: self.deep.len() }
+    }
+
     fn put(&mut self, path: &[&str], kind: Kind, hash: NodeHash) {
-        if let Some((step, below)) = path.split_first() {
-            let below = below.iter().rev().map(|step| Step::from(*step)).collect();
-            self.entries.push(Written { hashed: Hashed { step: Step::from(*step), kind, hash }, below });
+        match path {
+            [] => {}
+            [step] => self.entries.push(Hashed { step: Step::from(*step), kind, hash }),
+            path => {
+                let steps = path.iter().rev().map(|step| Step::from(*step)).collect();
+                self.deep.push(Deep { steps, kind, hash });
+            }
         }
     }
 
     /// The hash of the directory whose entries are those from `start` on.
-    fn close(&mut self, start: usize) -> Result<Option<NodeHash>, TreeError> {
-        if self.entries.len() == start {
+    fn close(&mut self, start: Mark) -> Result<Option<NodeHash>, TreeError> {
+        self.gather(start)?;
+        if self.entries.len() == start.entries {
             return Ok(None);
         }
-        self.entries[start..].sort_by(|a, b| a.hashed.step.cmp(&b.hashed.step));
-        let deep = self.entries[start..].iter().any(|entry| !entry.below.is_empty());
-        if deep {
-            self.gather(start)?;
-        }
-        let entries = self.entries.drain(start..).map(|entry| entry.hashed);
-        self.digester.directory(entries).map(Some)
+        let hash = self.digester.directory(&mut self.entries[start.entries..])?;
+        self.entries.truncate(start.entries);
+        Ok(Some(hash))
     }
 
-    /// Hashes the directories that hold entries below those from `start` on, which are in order.
-    fn gather(&mut self, start: usize) -> Result<(), TreeError> {
-        let mut entries = self.entries.split_off(start).into_iter().peekable();
-        while let Some(mut entry) = entries.next() {
-            let Some(next) = entry.below.pop() else {
-                self.entries.push(entry);
-                continue;
-            };
-            let step = std::mem::replace(&mut entry.hashed.step, next);
-            let inside = self.entries.len();
-            self.entries.push(entry);
-            while let Some(mut entry) = entries.next_if(|entry| entry.hashed.step == step) {
-                if let Some(next) = entry.below.pop() {
-                    entry.hashed.step = next;
-                    self.entries.push(entry);
-                }
+    /// Hashes the directories that hold the deep entries from `start` on.
+    fn gather(&mut self, start: Mark) -> Result<(), TreeError> {
+        if self.deep.len() == start.deep {
+            return Ok(());
+        }
+        let mut deep = self.deep.split_off(start.deep);
+        deep.sort_by(|a, b| a.steps.last().cmp(&b.steps.last()));
+        let mut deep = deep.into_iter().peekable();
+        while let Some(mut entry) = deep.next() {
+            let Some(step) = entry.steps.pop() else { continue };
+            let inside = self.mark();
+            self.put_below(entry);
+            while let Some(mut entry) = deep.next_if(|entry| entry.steps.last() == Some(&step)) {
+                entry.steps.pop();
+                self.put_below(entry);
             }
             if let Some(hash) = self.close(inside)? {
-                let hashed = Hashed { step, kind: Kind::Directory, hash };
-                self.entries.push(Written { hashed, below: Vec::new() });
+                self.entries.push(Hashed { step, kind: Kind::Directory, hash });
             }
         }
         Ok(())
+    }
+
+    fn put_below(&mut self, mut entry: Deep) {
+        match (entry.steps.pop(), entry.steps.is_empty()) {
+            (Some(step), true) => self.entries.push(Hashed { step, kind: entry.kind, hash: entry.hash }),
+            (Some(step), false) => {
+                entry.steps.push(step);
+                self.deep.push(entry);
+            }
+            (None, _) => {}
+        }
     }
 }
 
 /// A tree of which nothing is known but its hash.
 fn unread(kind: Kind, hash: NodeHash) -> Tree {
-    let node = match kind {
-        Kind::Leaf => Node::Leaf(Leaf::lazy(hash, Source::Memory)),
-        Kind::Directory => Node::Dir(Inode::lazy(hash, true, Source::Memory)),
-    };
-    Tree { node }
+    Tree { node: Node::unread(kind, hash) }
 }
 
 impl Writer for HashWriter<'_> {
@@ -178,7 +233,7 @@ impl Writer for HashWriter<'_> {
         path: &[&str],
         fill: impl FnOnce(&mut Self) -> Result<(), ContainerError>,
     ) -> Result<(), ContainerError> {
-        let start = self.entries.len();
+        let start = self.mark();
         fill(self)?;
         if let Some(hash) = self.close(start)? {
             self.put(path, Kind::Directory, hash);
@@ -186,13 +241,47 @@ impl Writer for HashWriter<'_> {
         Ok(())
     }
 
-    fn bind(&mut self, to: &mut Tree, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
-        let start = self.entries.len();
+    type Changed = Changing;
+
+    fn change(&self, directory: &Tree) -> Changing {
+        match directory.node.small() {
+            Some(entries) => Changing::Small(entries),
+            None => Changing::Tree(directory.clone()),
+        }
+    }
+
+    fn unbind(&self, directory: &mut Changing, step: &str) -> Result<(), TreeError> {
+        match directory {
+            Changing::Small(entries) => {
+                entries.retain(|entry| entry.step.as_bytes() != step.as_bytes());
+                Ok(())
+            }
+            Changing::Tree(tree) => tree.remove(&[step]),
+        }
+    }
+
+    fn bind(&mut self, directory: &mut Changing, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
+        let start = self.mark();
         value.write(self, &[step])?;
         self.gather(start)?;
-        for Written { hashed, .. } in self.entries.drain(start..) {
-            to.add_tree(&[&hashed.step], unread(hashed.kind, hashed.hash))?;
+        for Hashed { step, kind, hash } in self.entries.drain(start.entries..) {
+            match directory {
+                Changing::Small(entries) => entries.push(Hashed { step, kind, hash }),
+                Changing::Tree(tree) => tree.add_tree(&[&step], unread(kind, hash))?,
+            }
         }
         Ok(())
+    }
+
+    fn changed(&mut self, path: &[&str], directory: Changing) -> Result<(), TreeError> {
+        match directory {
+            Changing::Small(entries) if entries.is_empty() => Ok(()),
+            Changing::Small(mut entries) => {
+                let hash = self.digester.directory(&mut entries)?;
+                self.put(path, Kind::Directory, hash);
+                Ok(())
+            }
+            Changing::Tree(tree) => self.tree(path, tree),
+        }
     }
 }

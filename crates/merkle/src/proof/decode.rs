@@ -1,6 +1,8 @@
 //! Reading the binary encoding of proofs (`spec/pvm.md` §2.4), into whatever is to be made of it: a tree to look at, or (in
 //! [`super::verify`]) the nodes to run a computation on.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::encode::tag::*;
@@ -49,14 +51,14 @@ pub(super) trait Build {
     /// Why nothing can be made.
     type Error: From<Reason>;
 
-    /// A leaf with these bytes, a part of `whole`.
-    fn value(&mut self, bytes: &[u8], whole: &Bytes) -> Self::Tree;
+    /// A leaf whose bytes stand here in the proof.
+    fn value(&mut self, bytes: Range<usize>) -> Self::Tree;
     /// A leaf of which only the hash is shown.
     fn blinded_value(&mut self, hash: NodeHash) -> Self::Tree;
     /// A directory of which only the hash is shown.
     fn blinded_node(&mut self, hash: NodeHash) -> Self::Tree;
-    /// Notes one entry.
-    fn entry(&mut self, entries: &mut Self::Entries, step: &[u8], tree: Self::Tree);
+    /// Notes one entry, whose step stands here in the proof.
+    fn entry(&mut self, entries: &mut Self::Entries, step: Range<usize>, tree: Self::Tree);
     /// A directory shown as its entries.
     fn node(&mut self, entries: Self::Entries) -> Result<Self::Tree, Self::Error>;
     /// A directory shown as its root inode, a fork.
@@ -85,17 +87,17 @@ pub(super) trait Build {
     ) -> Result<Self::Inode, Self::Error>;
 }
 
-/// Makes the tree of a proof that can be looked at.
-struct ToShow;
+/// Makes the tree of the proof in these bytes that can be looked at.
+struct ToShow<'a>(&'a Bytes);
 
-impl Build for ToShow {
+impl Build for ToShow<'_> {
     type Tree = ProofTree;
     type Inode = Box<InodeProof>;
     type Entries = Vec<(Step, ProofTree)>;
     type Error = Reason;
 
-    fn value(&mut self, bytes: &[u8], whole: &Bytes) -> ProofTree {
-        ProofTree::Value(whole.slice_ref(bytes))
+    fn value(&mut self, bytes: Range<usize>) -> ProofTree {
+        ProofTree::Value(self.0.slice(bytes))
     }
 
     fn blinded_value(&mut self, hash: NodeHash) -> ProofTree {
@@ -106,8 +108,8 @@ impl Build for ToShow {
         ProofTree::BlindedNode(hash)
     }
 
-    fn entry(&mut self, entries: &mut Self::Entries, step: &[u8], tree: ProofTree) {
-        entries.push((Step::from(step), tree));
+    fn entry(&mut self, entries: &mut Self::Entries, step: Range<usize>, tree: ProofTree) {
+        entries.push((Step::from(&self.0[step]), tree));
     }
 
     fn node(&mut self, entries: Self::Entries) -> Result<ProofTree, Reason> {
@@ -198,7 +200,7 @@ impl<'a> Reader<'a> {
 
     fn proof(&mut self) -> Result<Proof, Reason> {
         let Head { version, before_kind, before, after_kind, after } = self.head()?;
-        Ok(Proof { version, before_kind, before, after_kind, after, state: self.tree(&mut ToShow)? })
+        Ok(Proof { version, before_kind, before, after_kind, after, state: self.tree(&mut ToShow(self.whole))? })
     }
 
     fn head(&mut self) -> Result<Head, Reason> {
@@ -232,7 +234,7 @@ impl<'a> Reader<'a> {
                 let entries = self.entries(to, tag)?;
                 to.node(entries)
             }
-            tag @ (VALUE_SHORT | VALUE_MEDIUM | VALUE_LONG) => Ok(to.value(self.value(tag)?, self.whole)),
+            tag @ (VALUE_SHORT | VALUE_MEDIUM | VALUE_LONG) => Ok(to.value(self.value(tag)?)),
             BLINDED_VALUE => Ok(to.blinded_value(self.hash()?)),
             BLINDED_NODE => Ok(to.blinded_node(self.hash()?)),
             tag @ 0xd8..=0xdb => {
@@ -265,7 +267,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn value(&mut self, tag: u8) -> Result<&'a [u8], Reason> {
+    fn value(&mut self, tag: u8) -> Result<Range<usize>, Reason> {
         let (length, least) = match tag {
             VALUE_SHORT => (usize::from(self.u8()?), 0),
             VALUE_MEDIUM => (usize::from(self.u16()?), 0x100),
@@ -274,7 +276,7 @@ impl<'a> Reader<'a> {
         if length < least {
             return Err("the length of a value is not in its shortest form");
         }
-        self.chunk(length)
+        self.range(length)
     }
 
     fn entries<B: Build>(&mut self, to: &mut B, tag: u8) -> Result<B::Entries, B::Error> {
@@ -298,7 +300,7 @@ impl<'a> Reader<'a> {
 
     fn entry<B: Build>(&mut self, to: &mut B, entries: &mut B::Entries) -> Result<(), B::Error> {
         let length = usize::from(self.u8()?);
-        let step = self.chunk(length)?;
+        let step = self.range(length)?;
         let tree = self.tree(to)?;
         to.entry(entries, step, tree);
         Ok(())
@@ -342,6 +344,11 @@ impl<'a> Reader<'a> {
         };
         // lengths are OCaml integers
         if length < 1 << 62 { Ok(length) } else { Err("a length out of range") }
+    }
+
+    fn range(&mut self, length: usize) -> Result<Range<usize>, Reason> {
+        let start = self.offset();
+        self.chunk(length).map(|_| start..start + length)
     }
 
     fn chunk(&mut self, length: usize) -> Result<&'a [u8], Reason> {

@@ -5,6 +5,8 @@ mod decode;
 mod display;
 mod encode;
 mod produce;
+mod rebuild;
+mod shown;
 mod verify;
 
 use bytes::Bytes;
@@ -17,7 +19,7 @@ pub use decode::DecodeError;
 pub use encode::EncodeError;
 pub(crate) use produce::Recorder;
 pub use produce::{produce_proof, produce_proof_hashing};
-pub(crate) use verify::Shown;
+pub(crate) use shown::ShownNode;
 
 /// Deepest nesting of proof nodes that is produced or read, which bounds recursion. A proof this deep would be several times
 /// larger than an operation of the layer 1 may be.

@@ -41,6 +41,7 @@ pub fn produce_proof_hashing<T, E>(
     let recorder = &session.0;
     let original = match &tree.node {
         Node::Dirty(dirty) => Node::Dir(dirty.fold()?.clone()),
+        Node::Shown(shown) => shown.unfolded(),
         node => node.clone(),
     };
     let root = recorder.wrap(&original);
@@ -117,6 +118,7 @@ impl Recorder {
         match original {
             Node::Leaf(leaf) => Node::Leaf(Leaf::lazy(leaf.hash(), Source::Recording(self.clone(), leaf.clone()))),
             Node::Dir(inode) => Node::Dir(self.wrap_inode(inode, true)),
+            Node::Shown(shown) => self.wrap(&shown.unfolded()),
             // inodes hold no dirty directories
             Node::Dirty(dirty) => Node::Dirty(dirty.clone()),
         }
