@@ -39,12 +39,16 @@ pub(super) fn rebuild(bytes: &Bytes) -> Result<(ShownNode, Digester), (Wrong, us
     if bytes.len() > Shown::MAX_SIZE {
         return Err((Wrong::Shape("a proof of more than 256 MB"), Shown::MAX_SIZE));
     }
-    let mut rebuilder =
-        Rebuilder { bytes, shown: Shown::new(bytes), digester: Digester::default(), is_ambiguous: false };
+    let mut rebuilder = Rebuilder {
+        bytes,
+        shown: Shown::new(bytes),
+        digester: Digester::default(),
+        blinded: Blinded::default(),
+        is_ambiguous: false,
+    };
     let root = Reader::tree_of(bytes, &mut rebuilder)?;
-    let by_hash = rebuilder.is_ambiguous || rebuilder.hides_what_it_shows();
-    let Rebuilder { mut shown, digester, .. } = rebuilder;
-    if by_hash {
+    let Rebuilder { mut shown, digester, blinded, is_ambiguous, .. } = rebuilder;
+    if is_ambiguous || blinded.may_hold_any(&shown) {
         shown.index();
     }
     Ok((ShownNode::new(Arc::new(shown), root), digester))
@@ -54,6 +58,8 @@ struct Rebuilder<'a> {
     bytes: &'a [u8],
     shown: Shown,
     digester: Digester,
+    /// The leaves and directories of which nothing is shown.
+    blinded: Blinded,
     /// Whether a directory is shown twice, and not the same of it; or perhaps so.
     is_ambiguous: bool,
 }
@@ -93,10 +99,12 @@ impl Build for Rebuilder<'_> {
     }
 
     fn blinded_value(&mut self, hash: NodeHash) -> Place {
+        self.blinded.push(hash);
         self.shown.push(hash, Role::Leaf, Content::Blinded)
     }
 
     fn blinded_node(&mut self, hash: NodeHash) -> Place {
+        self.blinded.push(hash);
         self.shown.push(hash, Role::Directory, Content::Blinded)
     }
 
@@ -229,17 +237,43 @@ impl Rebuilder<'_> {
         let root = inode::grow(self, last.into_iter().map(|(step, entry)| Named { step, entry }), 0)?;
         Ok(self.shown.row(root).content)
     }
+}
 
-    /// Whether of a leaf or directory that is shown somewhere nothing is shown elsewhere; or perhaps so.
-    fn hides_what_it_shows(&self) -> bool {
-        let first = |hash: &NodeHash| hash.0.first_chunk().copied().map_or(0, u64::from_le_bytes);
-        let rows = || self.shown.rows().iter().filter(|row| row.role != Role::Inner);
-        let mut blinded: Vec<u64> =
-            rows().filter(|row| matches!(row.content, Content::Blinded)).map(|row| first(&row.hash)).collect();
-        blinded.sort_unstable();
-        rows()
-            .filter(|row| !matches!(row.content, Content::Blinded))
-            .any(|row| blinded.binary_search(&first(&row.hash)).is_ok())
+/// Hashes of leaves and directories of which nothing is shown, by their first bytes.
+#[derive(Default)]
+struct Blinded {
+    hashes: Vec<u64>,
+    /// A bit for each last byte of these.
+    filter: [u64; 4],
+}
+
+impl Blinded {
+    fn key(NodeHash(hash): NodeHash) -> u64 {
+        hash.first_chunk().copied().map_or(0, u64::from_be_bytes)
+    }
+
+    fn bit(key: u64) -> (usize, u64) {
+        (key as usize >> 6 & 3, 1 << (key & 63))
+    }
+
+    fn push(&mut self, hash: NodeHash) {
+        let key = Blinded::key(hash);
+        let (word, bit) = Blinded::bit(key);
+        self.filter[word] |= bit;
+        self.hashes.push(key);
+    }
+
+    /// Whether one of these is shown elsewhere; or perhaps so.
+    fn may_hold_any(mut self, shown: &Shown) -> bool {
+        self.hashes.sort_unstable();
+        shown.rows().iter().any(|row| {
+            let key = Blinded::key(row.hash);
+            let (word, bit) = Blinded::bit(key);
+            self.filter[word] & bit != 0
+                && row.role != Role::Inner
+                && !matches!(row.content, Content::Blinded)
+                && self.hashes.binary_search(&key).is_ok()
+        })
     }
 }
 
