@@ -283,6 +283,13 @@ impl Node {
     /// Binds `step` followed by `rest`, below this directory, to `value`, or unbinds it.
     fn update<S: AsRef<[u8]>>(&mut self, step: &[u8], rest: &[S], value: Option<Node>) -> Result<Updated, TreeError> {
         self.settle();
+        // most of a state is written back as it was read
+        if let (Node::Shown(shown), Some(value)) = (&*self, &value)
+            && let Some(found) = shown.below(step, rest)?
+            && Node::Shown(found).is_same(value)
+        {
+            return Ok(Updated::Unchanged);
+        }
         let Some((next, rest)) = rest.split_first() else {
             return self.bind(step, value);
         };

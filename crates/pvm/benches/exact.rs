@@ -151,6 +151,9 @@ fn print_single_runs(what: &str, mut run: impl FnMut()) {
     );
 }
 
+/// A stretch of ticks, each of which is proved.
+const TICKS: usize = 500;
+
 fn proofs(criterion: &mut Criterion) {
     let pvm = evaluating(LOOP);
     // as the reference does: the state is read back from what was written
@@ -158,21 +161,32 @@ fn proofs(criterion: &mut Criterion) {
     let mut pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();
     // the largest of a stretch of ticks
     let prove = |pvm: &Pvm| pvm.prove_step(None).unwrap().encode().unwrap();
-    let mut largest = (prove(&pvm).len(), pvm.clone());
-    for _ in 0..500 {
+    let mut stretch = Vec::new();
+    for _ in 0..TICKS {
         pvm.step().unwrap();
-        let size = prove(&pvm).len();
-        if size > largest.0 {
-            largest = (size, pvm.clone());
-        }
+        let pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();
+        let proof = bytes::Bytes::from(prove(&pvm));
+        stretch.push((pvm, proof));
     }
-    let pvm = Pvm::from_tree(&largest.1.tree().unwrap()).unwrap();
-    let bytes = bytes::Bytes::from(prove(&pvm));
-    println!("the proof has {} bytes", bytes.len());
-    let verify = || verify_step(&ProofBytes::new(bytes.clone()).unwrap(), None, NdsGate::default()).unwrap();
-    print_single_runs("produce and encode", || _ = prove(&pvm));
-    print_single_runs("decode and verify", || _ = verify());
-    group.bench_function("produce and encode", |bencher| bencher.iter(|| prove(&pvm)));
+    let check = |proof: &bytes::Bytes| {
+        verify_step(&ProofBytes::new(proof.clone()).unwrap(), None, NdsGate::default()).unwrap();
+    };
+    let size: usize = stretch.iter().map(|(_, proof)| proof.len()).sum();
+    println!("the proofs of {TICKS} ticks in a row have {} bytes on average", size / TICKS);
+    group.throughput(Throughput::Elements(TICKS as u64));
+    group.bench_function(format!("{TICKS} ticks in a row: produce and encode"), |bencher| {
+        bencher.iter(|| stretch.iter().for_each(|(pvm, _)| _ = prove(pvm)));
+    });
+    group.bench_function(format!("{TICKS} ticks in a row: decode and verify"), |bencher| {
+        bencher.iter(|| stretch.iter().for_each(|(_, proof)| check(proof)));
+    });
+    group.throughput(Throughput::Elements(1));
+    let (pvm, bytes) = stretch.iter().max_by_key(|(_, proof)| proof.len()).unwrap();
+    println!("the largest has {} bytes", bytes.len());
+    let verify = || check(bytes);
+    print_single_runs("produce and encode", || _ = prove(pvm));
+    print_single_runs("decode and verify", verify);
+    group.bench_function("produce and encode", |bencher| bencher.iter(|| prove(pvm)));
     group.bench_function("decode and verify", |bencher| bencher.iter(verify));
     for (kind, pvm, input) in other_ticks() {
         let pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();

@@ -191,14 +191,12 @@ impl<'a> HashWriter<'a> {
         Ok(())
     }
 
+    /// Puts an entry into the directory to which the step that was taken off leads.
     fn put_below(&mut self, mut entry: Deep) {
-        match (entry.steps.pop(), entry.steps.is_empty()) {
-            (Some(step), true) => self.entries.push(Hashed { step, kind: entry.kind, hash: entry.hash }),
-            (Some(step), false) => {
-                entry.steps.push(step);
-                self.deep.push(entry);
-            }
-            (None, _) => {}
+        if entry.steps.len() > 1 {
+            self.deep.push(entry);
+        } else if let Some(step) = entry.steps.pop() {
+            self.entries.push(Hashed { step, kind: entry.kind, hash: entry.hash });
         }
     }
 }
