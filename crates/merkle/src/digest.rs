@@ -13,10 +13,14 @@ use crate::hash::{self, FirstBytes, Kind, NodeHash};
 use crate::inode::{self, Trie};
 use crate::node::{Body, Inode, Node};
 use crate::proof::Recorder;
+use crate::step::Step;
 use crate::tree::Tree;
 
 /// Deepest nesting of changed directories that is hashed by recursion.
 const DEEPEST: usize = 128;
+
+/// Most changes that are made to a list of entries.
+const FEW: usize = 32;
 
 /// Hashes the nodes of one proof.
 #[derive(Default)]
@@ -87,18 +91,10 @@ impl Digester {
             Ok(())
         })?;
         if let Base::Shown(shown) = dirty.base()
-            && let Some(mut entries) = shown.small()
+            && changes.len() <= FEW
+            && let Some(entries) = shown.small()
         {
-            for (step, change) in changes {
-                let at = entries.iter().position(|entry| entry.step == step.as_bytes());
-                match (at, change) {
-                    (Some(at), Some((kind, hash))) => (entries[at].kind, entries[at].hash) = (kind, hash),
-                    (Some(at), None) => _ = entries.swap_remove(at),
-                    (None, Some((kind, hash))) => entries.push(Hashed { step, kind, hash }),
-                    (None, None) => {}
-                }
-            }
-            return self.directory(&mut entries);
+            return self.directory(&mut with_changes(entries, changes));
         }
         let mut root = dirty.base().inode();
         for (step, change) in changes {
@@ -125,6 +121,18 @@ impl Digester {
             entries => inode::grow(&mut self.known, entries.iter(), 0),
         }
     }
+}
+
+/// The entries of a directory after these changes: new nodes, or none.
+fn with_changes<'a>(
+    mut entries: Vec<Hashed<&'a [u8]>>,
+    changes: Vec<(&'a Step, Option<(Kind, NodeHash)>)>,
+) -> Vec<Hashed<&'a [u8]>> {
+    for (step, change) in changes {
+        entries.retain(|entry| entry.step != step.as_bytes());
+        entries.extend(change.map(|(kind, hash)| Hashed { step: step.as_bytes(), kind, hash }));
+    }
+    entries
 }
 
 /// An entry of a directory that is hashed without being made.
