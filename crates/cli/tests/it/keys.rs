@@ -19,7 +19,7 @@ fn an_encrypted_key_signs_once_its_password_is_given() {
     assert!(output.contains("Enter password to encrypt your key: ") && output.contains("Passwords do not match."));
     assert!(user.client(&["list", "known", "addresses"]).contains("(encrypted sk known)"));
     let shown = user.client(&["show", "address", "dora", "--show-secret"]);
-    assert!(shown.contains("Secret Key: encrypted:edesk1"), "{shown}");
+    assert!(shown.contains("Secret Key: encrypted:edesk"), "{shown}");
     fed("gen keys dan --encrypted", "secret\n").fails_saying(&["no password was given"]);
 
     let printed =
