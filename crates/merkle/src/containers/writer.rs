@@ -11,6 +11,9 @@ use crate::{Step, Tree};
 
 /// Takes the parts of a value, each at its path.
 pub trait Writer: Sized {
+    /// A directory being changed.
+    type Changing;
+
     /// Puts the leaf with the bytes that `put` appends to an empty vector at `path`.
     fn leaf(&mut self, path: &[&str], put: impl FnOnce(&mut Vec<u8>)) -> Result<(), TreeError>;
 
@@ -36,24 +39,27 @@ pub trait Writer: Sized {
         if path.is_empty() { fill(self) } else { self.subdirectory(path, fill) }
     }
 
-    /// A directory being changed.
-    type Changed;
-
     /// Starts to change a directory.
-    fn change(&self, directory: &Tree) -> Self::Changed;
+    fn change(&self, directory: &Tree) -> Self::Changing;
 
     /// Removes the entry `step`.
-    fn unbind(&self, directory: &mut Self::Changed, step: &str) -> Result<(), TreeError>;
+    fn unbind(&self, directory: &mut Self::Changing, step: &str) -> Result<(), TreeError>;
 
     /// Puts `value` under `step`, where nothing stands.
-    fn bind(&mut self, directory: &mut Self::Changed, step: &str, value: &impl TreeValue)
-    -> Result<(), ContainerError>;
+    fn bind(
+        &mut self,
+        directory: &mut Self::Changing,
+        step: &str,
+        value: &impl TreeValue,
+    ) -> Result<(), ContainerError>;
 
     /// Puts a changed directory at `path`; nothing if it is empty.
-    fn changed(&mut self, path: &[&str], directory: Self::Changed) -> Result<(), TreeError>;
+    fn changed(&mut self, path: &[&str], directory: Self::Changing) -> Result<(), TreeError>;
 }
 
 impl Writer for Tree {
+    type Changing = Tree;
+
     fn leaf(&mut self, path: &[&str], put: impl FnOnce(&mut Vec<u8>)) -> Result<(), TreeError> {
         self.write(path, put)
     }
@@ -75,8 +81,6 @@ impl Writer for Tree {
         fill(&mut directory)?;
         Ok(self.add_tree(path, directory)?)
     }
-
-    type Changed = Tree;
 
     fn change(&self, directory: &Tree) -> Tree {
         directory.clone()
@@ -120,7 +124,7 @@ struct Mark {
 }
 
 /// A directory being changed of which only the hash is asked.
-pub enum Changing {
+pub enum ChangingHash {
     /// A small one: all of its entries.
     Small(Vec<Hashed<Step>>),
     /// One whose changes are worked into its trie.
@@ -207,6 +211,8 @@ fn unread(kind: Kind, hash: NodeHash) -> Tree {
 }
 
 impl Writer for HashWriter<'_> {
+    type Changing = ChangingHash;
+
     fn leaf(&mut self, path: &[&str], put: impl FnOnce(&mut Vec<u8>)) -> Result<(), TreeError> {
         let hash = hash::written(put, Leaf::hash_of);
         self.put(path, Kind::Leaf, hash);
@@ -239,47 +245,45 @@ impl Writer for HashWriter<'_> {
         Ok(())
     }
 
-    type Changed = Changing;
-
-    fn change(&self, directory: &Tree) -> Changing {
+    fn change(&self, directory: &Tree) -> ChangingHash {
         match directory.node.small() {
-            Some(entries) => Changing::Small(entries),
-            None => Changing::Tree(directory.clone()),
+            Some(entries) => ChangingHash::Small(entries),
+            None => ChangingHash::Tree(directory.clone()),
         }
     }
 
-    fn unbind(&self, directory: &mut Changing, step: &str) -> Result<(), TreeError> {
+    fn unbind(&self, directory: &mut ChangingHash, step: &str) -> Result<(), TreeError> {
         match directory {
-            Changing::Small(entries) => {
+            ChangingHash::Small(entries) => {
                 entries.retain(|entry| entry.step.as_bytes() != step.as_bytes());
                 Ok(())
             }
-            Changing::Tree(tree) => tree.remove(&[step]),
+            ChangingHash::Tree(tree) => tree.remove(&[step]),
         }
     }
 
-    fn bind(&mut self, directory: &mut Changing, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
+    fn bind(&mut self, directory: &mut ChangingHash, step: &str, value: &impl TreeValue) -> Result<(), ContainerError> {
         let start = self.mark();
         value.write(self, &[step])?;
         self.gather(start)?;
         for Hashed { step, kind, hash } in self.entries.drain(start.entries..) {
             match directory {
-                Changing::Small(entries) => entries.push(Hashed { step, kind, hash }),
-                Changing::Tree(tree) => tree.add_tree(&[&step], unread(kind, hash))?,
+                ChangingHash::Small(entries) => entries.push(Hashed { step, kind, hash }),
+                ChangingHash::Tree(tree) => tree.add_tree(&[&step], unread(kind, hash))?,
             }
         }
         Ok(())
     }
 
-    fn changed(&mut self, path: &[&str], directory: Changing) -> Result<(), TreeError> {
+    fn changed(&mut self, path: &[&str], directory: ChangingHash) -> Result<(), TreeError> {
         match directory {
-            Changing::Small(entries) if entries.is_empty() => Ok(()),
-            Changing::Small(mut entries) => {
+            ChangingHash::Small(entries) if entries.is_empty() => Ok(()),
+            ChangingHash::Small(mut entries) => {
                 let hash = self.digester.directory(&mut entries)?;
                 self.put(path, Kind::Directory, hash);
                 Ok(())
             }
-            Changing::Tree(tree) => self.tree(path, tree),
+            ChangingHash::Tree(tree) => self.tree(path, tree),
         }
     }
 }
