@@ -19,9 +19,6 @@ use crate::tree::Tree;
 /// Deepest nesting of changed directories that is hashed by recursion.
 const DEEPEST: usize = 128;
 
-/// Most changes that are made to a list of entries.
-const FEW: usize = 32;
-
 /// Hashes the nodes of one proof.
 #[derive(Default)]
 pub struct Digester {
@@ -71,16 +68,6 @@ impl Digester {
         if dirty.folded().is_some() || depth == DEEPEST {
             return Ok(dirty.fold()?.hash());
         }
-        if dirty.base().is_known_empty() {
-            let mut entries = Vec::with_capacity(dirty.changes());
-            dirty.for_each(|step, change| {
-                if let Some(node) = change {
-                    entries.push(Hashed { step, kind: node.kind(), hash: self.node(node, depth + 1)? });
-                }
-                Ok(())
-            })?;
-            return self.directory(&mut entries);
-        }
         let mut changes = Vec::with_capacity(dirty.changes());
         dirty.for_each(|step, change| {
             let hashed = match change {
@@ -90,11 +77,13 @@ impl Digester {
             changes.push((step, hashed));
             Ok(())
         })?;
-        if let Base::Shown(shown) = dirty.base()
-            && changes.len() <= FEW
-            && let Some(entries) = shown.small()
-        {
-            return self.directory(&mut with_changes(entries, changes));
+        let before = match dirty.base() {
+            base if base.is_known_empty() => Some(Vec::new()),
+            Base::Shown(shown) => shown.small(),
+            Base::Inode(_) => None,
+        };
+        if let Some(entries) = before {
+            return self.directory(&mut with_changes(entries, &changes));
         }
         let mut root = dirty.base().inode();
         for (step, change) in changes {
@@ -123,15 +112,16 @@ impl Digester {
     }
 }
 
-/// The entries of a directory after these changes: new nodes, or none.
+/// The entries of a directory after these changes, which are in byte order of their steps: new nodes, or none.
 fn with_changes<'a>(
     mut entries: Vec<Hashed<&'a [u8]>>,
-    changes: Vec<(&'a Step, Option<(Kind, NodeHash)>)>,
+    changes: &[(&'a Step, Option<(Kind, NodeHash)>)],
 ) -> Vec<Hashed<&'a [u8]>> {
-    for (step, change) in changes {
-        entries.retain(|entry| entry.step != step.as_bytes());
-        entries.extend(change.map(|(kind, hash)| Hashed { step: step.as_bytes(), kind, hash }));
-    }
+    entries.retain(|entry| changes.binary_search_by(|(step, _)| step.as_bytes().cmp(entry.step)).is_err());
+    entries.extend(changes.iter().filter_map(|(step, change)| {
+        let (kind, hash) = (*change)?;
+        Some(Hashed { step: step.as_bytes(), kind, hash })
+    }));
     entries
 }
 

@@ -285,7 +285,8 @@ impl Node {
         self.settle();
         // most of a state is written back as it was read
         if let (Node::Shown(shown), Some(value)) = (&*self, &value)
-            && let Some(found) = shown.below(step, rest)?
+            && let Some(child) = shown.at(&[step])?
+            && let Some(found) = child.at(rest)?
             && Node::Shown(found).is_same(value)
         {
             return Ok(Updated::Unchanged);

@@ -159,7 +159,6 @@ fn proofs(criterion: &mut Criterion) {
     // as the reference does: the state is read back from what was written
     let mut group = criterion.benchmark_group("step proofs");
     let mut pvm = Pvm::from_tree(&pvm.tree().unwrap()).unwrap();
-    // the largest of a stretch of ticks
     let prove = |pvm: &Pvm| pvm.prove_step(None).unwrap().encode().unwrap();
     let mut stretch = Vec::new();
     for _ in 0..TICKS {

@@ -338,12 +338,6 @@ impl ShownNode {
         Ok(self.shown.at(self.place, path)?.map(|place| self.beside(place)))
     }
 
-    /// The leaf or directory at `step` followed by `rest`.
-    pub(crate) fn below<S: AsRef<[u8]>>(&self, step: &[u8], rest: &[S]) -> Result<Option<ShownNode>, TreeError> {
-        let Some(child) = self.shown.child(self.place, step)? else { return Ok(None) };
-        Ok(self.shown.at(child, rest)?.map(|place| self.beside(place)))
-    }
-
     /// What `read` makes of the bytes of the leaf at `path`; none where there is nothing or a directory.
     pub(crate) fn read<S: AsRef<[u8]>, T>(
         &self,
