@@ -1,6 +1,6 @@
 //! Bodies of requests: each has a largest size and a time to come in, and all that are held together have a bound too.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -96,11 +96,15 @@ impl Bodies {
     }
 
     async fn gather(&self, body: Body) -> Result<Held, Refused> {
+        // of a length that is told, nothing is read that is too much
+        if body.size_hint().lower() > self.most as u64 {
+            return Err(Refused::TooLarge(self.most));
+        }
         let mut chunks = body.into_data_stream();
-        let (mut bytes, mut room) = (Vec::new(), None::<OwnedSemaphorePermit>);
+        let (mut blocks, mut room) = (Blocks::default(), None::<OwnedSemaphorePermit>);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| Refused::Broken)?;
-            if chunk.len() > self.most - bytes.len() {
+            if chunk.len() > self.most - blocks.length {
                 return Err(Refused::TooLarge(self.most));
             }
             let wanted = u32::try_from(chunk.len()).map_err(|_| Refused::TooLarge(self.most))?;
@@ -109,9 +113,40 @@ impl Bodies {
                 Some(room) => room.merge(more),
                 None => room = Some(more),
             }
-            bytes.extend_from_slice(&chunk);
+            blocks.append(&chunk);
         }
-        Ok(Held { bytes: bytes.into(), _room: room })
+        Ok(Held { bytes: blocks.whole().into(), _room: room })
+    }
+}
+
+/// Bytes of a body as they come. One vector that grows would leave the memory of all its smaller selves behind.
+#[derive(Default)]
+struct Blocks {
+    /// All full but the last.
+    blocks: Vec<Vec<u8>>,
+    length: usize,
+}
+
+impl Blocks {
+    /// Bytes of a block.
+    const FULL: usize = 1 << 18;
+
+    fn append(&mut self, mut bytes: &[u8]) {
+        self.length += bytes.len();
+        while !bytes.is_empty() {
+            match self.blocks.last_mut() {
+                Some(block) if block.len() < Blocks::FULL => {
+                    let (now, later) = bytes.split_at(bytes.len().min(Blocks::FULL - block.len()));
+                    block.extend_from_slice(now);
+                    bytes = later;
+                }
+                _ => self.blocks.push(Vec::new()),
+            }
+        }
+    }
+
+    fn whole(mut self) -> Vec<u8> {
+        if self.blocks.len() > 1 { self.blocks.concat() } else { self.blocks.pop().unwrap_or_default() }
     }
 }
 
@@ -141,6 +176,16 @@ mod tests {
         assert_eq!(bodies.read(Body::empty()).await.unwrap().len(), 0);
         held.pop();
         assert_eq!(bodies.read(chunks(&[1, 9])).await.unwrap().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn bodies_of_many_blocks_are_whole() {
+        let bodies = Bodies::new(4 * Blocks::FULL);
+        let part = |number: usize| Bytes::from(vec![number as u8; number * 1_000]);
+        let body = Body::from_stream(stream::iter((0..40).map(part).map(Ok::<_, Infallible>)));
+        let wanted: Vec<u8> = (0..40).flat_map(part).collect();
+        assert!(wanted.len() > 2 * Blocks::FULL);
+        assert_eq!(bodies.read(body).await.unwrap()[..], wanted);
     }
 
     #[tokio::test]
